@@ -1,0 +1,9 @@
+"""The one exception that carries a sentence for an artist."""
+
+
+class MienError(Exception):
+    """Something an artist can act on: one sentence that says what, where, and what to do.
+
+    Every room raises this for bad input; the command line prints it and exits with 2, the add-on reports it.
+    Anything else that escapes is a bug.
+    """
