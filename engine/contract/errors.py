@@ -7,3 +7,7 @@ class MienError(Exception):
     Every room raises this for bad input; the command line prints it and exits with 2, the add-on reports it.
     Anything else that escapes is a bug.
     """
+
+
+class Cancelled(Exception):
+    """The work was cancelled from outside; nothing was changed."""
