@@ -47,7 +47,8 @@ class Curves:
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "values", np.asarray(self.values, dtype=np.float64))
         if not (math.isfinite(self.fps) and FPS_RANGE[0] <= self.fps <= FPS_RANGE[1]):
-            raise MienError(f"The curves' frame rate is {self.fps}; give one from {FPS_RANGE[0]:g} to {FPS_RANGE[1]:g}.")
+            low, high = FPS_RANGE
+            raise MienError(f"The curves' frame rate is {self.fps}; give one from {low:g} to {high:g}.")
         for name in self.channels:
             table.channel(name)
         if len(set(self.channels)) != len(self.channels):
@@ -186,7 +187,8 @@ def parse_json(text: str, where: str) -> object:
     try:
         return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
     except json.JSONDecodeError as error:
-        raise MienError(f"{where} is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}.") from None
+        place = f"line {error.lineno}, column {error.colno}"
+        raise MienError(f"{where} is not valid JSON at {place}: {error.msg}.") from None
     except (RecursionError, ValueError) as error:
         raise MienError(f"{where} is not JSON that can be read: {error}.") from None
 
