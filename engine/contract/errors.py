@@ -1,4 +1,4 @@
-"""The one exception that carries a sentence for an artist."""
+"""The one exception that carries a sentence for an artist, and the two for work that was given up."""
 
 
 class MienError(Exception):
@@ -11,3 +11,7 @@ class MienError(Exception):
 
 class Cancelled(Exception):
     """The work was cancelled from outside; nothing was changed."""
+
+
+class Superseded(Cancelled):
+    """A newer request took this one's place."""

@@ -1,0 +1,4 @@
+"""Inside Blender: bpy, numpy and the standard library.
+
+Importing this package imports no bpy: `addon.bridge` is used and tested without Blender.
+"""
