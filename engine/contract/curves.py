@@ -11,12 +11,12 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from . import channels as table
 from .errors import MienError
+from .files import read_json, write_text
 
 FORMAT = "mien-curves"
 VERSION = 1
@@ -152,58 +152,3 @@ def load(path: str | os.PathLike[str]) -> Curves:
 def save(curves: Curves, path: str | os.PathLike[str]) -> None:
     """Write a curve file; an existing one is replaced only once the new one is whole."""
     write_text(path, json.dumps(curves.to_json(), allow_nan=False))
-
-
-def read_json(path: str | os.PathLike[str], limit: int) -> object:
-    """Parse a JSON file of at most `limit` bytes strictly: no NaN, no repeated keys.
-
-    Raises:
-        MienError: It is missing, too large, not UTF-8 or not JSON.
-    """
-    try:
-        size = os.path.getsize(path)
-        if size > limit:
-            raise MienError(f"{path} is {size} bytes long; at most {limit} are read.")
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise MienError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except UnicodeDecodeError as error:
-        raise MienError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8 JSON.") from None
-    return parse_json(text, str(path))
-
-
-def parse_json(text: str, where: str) -> object:
-    """Strict JSON: NaN, Infinity and repeated keys are errors, and so is nesting too deep to parse."""
-
-    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
-        result = dict(items)
-        if len(result) != len(items):
-            raise MienError(f"{where} repeats a key in one object; each key may stand once.")
-        return result
-
-    def constant(name: str) -> object:
-        raise MienError(f"{where} contains {name}; only finite numbers are allowed.")
-
-    try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise MienError(f"{where} is not valid JSON at {place}: {error.msg}.") from None
-    except (RecursionError, ValueError) as error:
-        raise MienError(f"{where} is not JSON that can be read: {error}.") from None
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file whole or not at all.
-
-    Raises:
-        MienError: The folder cannot be written.
-    """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise MienError(f"{path} cannot be written: {error.strerror or error}.") from None
