@@ -84,7 +84,7 @@ def python_version(command: list[str]) -> tuple[int, int] | None:
 
 
 def find_python(version: tuple[int, int]) -> str | None:
-    """An interpreter of that version: this one, one named in MIEN_PYTHON_3_11, one on the PATH, one of pyenv's or uv's."""
+    """An interpreter of that version: this one, one named in MIEN_PYTHON_3_11, one on the PATH, of pyenv or of uv."""
     if sys.version_info[:2] == version:
         return sys.executable
     dotted = f"{version[0]}.{version[1]}"
@@ -158,7 +158,7 @@ def pip_install(python: Path, requirements: list[str]) -> None:
 
 
 def engine_python(for_tests: bool = False) -> Path:
-    """The engine's interpreter, its environment made if need be. Python 3.11 is preferred: all packages have wheels for it."""
+    """The engine's interpreter, its environment made if need be. 3.11 is preferred: all packages have wheels for it."""
     interpreter = find_python((3, 11)) or find_python((3, 13))
     if interpreter is None:
         raise Stop("No Python 3.11 or 3.13 was found; install one, or name it in MIEN_PYTHON_3_11.")

@@ -4,11 +4,12 @@ import re
 
 import numpy as np
 import pytest
-from engine.contract import channels as table
-from engine.contract.errors import MienError
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from engine.contract import channels as table
+from engine.contract.errors import MienError
 
 ARKIT_VALUES = arrays(np.float64, (3, 52), elements=st.floats(0, 1))
 

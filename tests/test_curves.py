@@ -4,12 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from engine.contract import curves as module
 from engine.contract.channels import NAMES
 from engine.contract.curves import Curves
 from engine.contract.errors import MienError
-from hypothesis import given
-from hypothesis import strategies as st
 
 GOOD = {"format": "mien-curves", "version": 1, "fps": 24, "channels": ["AU26 Jaw Drop"], "values": [[0.0], [0.5]]}
 
