@@ -1,0 +1,114 @@
+"""Sound alone → phones: hama's phone recogniser (many languages), or PocketSphinx's English one where hama can't run."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from .align import pcm
+from .phones import ARPABET, SILENCE, Phone, split_ipa
+from .prosody import STEP, Prosody, runs
+from .sound import SPEECH_RATE, Sound
+
+LATENESS = 0.055
+"""Seconds that hama's onsets come after the sound's, measured by `engine evaluate speech`; subtracted."""
+_FRAME = 0.02
+_LONGEST = 12.0  # seconds recognised at once: time and memory grow with it
+_PAD = 0.2
+_MAX_PHONE = 0.35  # a symbol that nothing follows for longer than this is over by then
+
+
+@cache
+def _model():
+    """hama's recogniser; None where its native library does not run."""
+    try:
+        import hama
+
+        return hama.ASRModel()
+    except (ImportError, OSError, RuntimeError, AttributeError):
+        return None
+
+
+def recognise(sound: Sound, prosody: Prosody) -> list[Phone]:
+    """Phones and silences, gapless from 0 to the sound's end; no words. Times are not refined yet."""
+    sound = sound.at_rate(SPEECH_RATE)
+    onsets: list[tuple[float, str]] = []
+    silent: list[tuple[float, float]] = []
+    for start, end in _stretches(prosody):
+        first, last = max(0, int((start - _PAD) * SPEECH_RATE)), int((end + _PAD) * SPEECH_RATE)
+        piece = Sound(sound.samples[first:last], SPEECH_RATE)
+        for time, symbol in _onsets(piece):
+            onsets.append((min(max(first / SPEECH_RATE + time, start), end - 0.01), symbol))
+        silent.append((start, end))
+    return _tile(onsets, silent, sound.duration)
+
+
+def _stretches(prosody: Prosody) -> list[tuple[float, float]]:
+    """[(start, end)] in seconds of speech between pauses, cut at their quietest place where they are too long."""
+    spans = [(start * STEP, end * STEP) for start, end in runs(prosody.speaking) if (end - start) * STEP >= 0.04]
+    merged: list[list[float]] = []
+    for start, end in spans:
+        if merged and start - merged[-1][1] < 0.15:
+            merged[-1][1] = end
+        else:
+            merged.append([start, end])
+    result: list[tuple[float, float]] = []
+    for start, end in merged:
+        while end - start > _LONGEST:
+            low, high = int((start + 0.5 * _LONGEST) / STEP), int((start + _LONGEST) / STEP)
+            cut = (low + int(prosody.level[low:high].argmin())) * STEP
+            result.append((start, cut))
+            start = cut
+        result.append((start, end))
+    return result
+
+
+def _onsets(sound: Sound) -> list[tuple[float, str]]:
+    """[(onset in seconds, IPA symbol)], lateness corrected."""
+    model = _model()
+    if model is None:
+        return _english_onsets(sound)
+    samples = np.pad(sound.samples, (0, max(0, SPEECH_RATE // 4 - len(sound.samples))))
+    spans = model.phoneme_spans(model(samples, SPEECH_RATE))
+    found: list[tuple[float, str]] = []
+    for span in spans:
+        symbols = split_ipa(span.phoneme)
+        step = (span.end_ms - span.start_ms) / 1000.0 / max(len(symbols), 1)
+        for place, symbol in enumerate(symbols):
+            found.append((span.start_ms / 1000.0 + place * min(step, 0.06) - LATENESS, symbol))
+    return found
+
+
+def _english_onsets(sound: Sound) -> list[tuple[float, str]]:
+    import pocketsphinx
+
+    decoder = pocketsphinx.Decoder(
+        allphone=pocketsphinx.get_model_path("en-us/en-us-phone.lm.bin"), lm=None, dict=None,
+        lw=2.0, beam=1e-20, pbeam=1e-20, samprate=float(SPEECH_RATE), loglevel="FATAL",
+    )  # fmt: skip
+    decoder.start_utt()
+    decoder.process_raw(pcm(sound), full_utt=True)
+    decoder.end_utt()
+    return [(entry.start_frame * 0.01, ARPABET[entry.word]) for entry in decoder.seg() or () if entry.word in ARPABET]
+
+
+def _tile(onsets: list[tuple[float, str]], spoken: list[tuple[float, float]], duration: float) -> list[Phone]:
+    """Onsets → phones that end where the next begins, the stretch ends, or after `_MAX_PHONE`; silence between."""
+    phones: list[Phone] = []
+    clock = 0.0
+    for start, end in spoken:
+        inside = [(max(time, start), symbol) for time, symbol in onsets if start - 1e-9 <= time < end]
+        if inside and inside[0][0] - start < 0.1:  # else it is breath or noise that begins there
+            inside[0] = (start, inside[0][1])
+        for index, (time, symbol) in enumerate(inside):
+            time = max(time, clock)
+            following = inside[index + 1][0] if index + 1 < len(inside) else end
+            stop = max(min(following, time + _MAX_PHONE), time + 0.01)
+            if time > clock + 1e-9:
+                phones.append(Phone(SILENCE, clock, time))
+            phones.append(Phone(symbol, time, stop))
+            clock = stop
+    if clock < duration - 1e-9:
+        phones.append(Phone(SILENCE, clock, duration))
+    return phones
