@@ -1,0 +1,253 @@
+"""What the engine does for an add-on: loads heads, renders frames, performs lines. Knows rooms, no pipes."""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..contract import channels
+from ..contract.errors import MienError
+from ..contract.passes import DEPTH_BACKGROUND, PASS_BY_NAME, PASSES
+from ..contract.ring import RingWriter
+from ..heads import format, library
+from ..heads.deform import Deformer
+from ..splat.interface import Backend, Camera, Frame, Gaussians
+from .jobs import Job
+from .proxy import save_proxy
+
+MAX_HEADS = 64
+MAX_FRAME_BYTES = 4 * 1024**3
+"""What one frame's passes may take in memory."""
+COVERED = 1 / 255
+
+
+class Work:
+    """The heads that are loaded and the ways to render them.
+
+    `load_head`, `release_head` and `render` are called from one thread, `perform` from another.
+    Each takes a request's params and its `Job`, and returns the result, both as `engine.contract.messages` has them.
+
+    Args:
+        folder: The private folder for the frame ring and proxies.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ring = RingWriter(folder)
+        self._heads: dict[str, Deformer] = {}
+        self._files: dict[tuple[Path, int, int], tuple[Deformer, Path]] = {}
+        self._backends: dict[str, Backend] = {}
+
+    @property
+    def ring_path(self) -> Path:
+        return self._ring.path
+
+    def capabilities(self) -> dict[str, Any]:
+        from .. import splat
+
+        heads = [{"name": name, "path": str(path)} for name, path in library.library()]
+        return {"backends": splat.backends(), "passes": [entry.name for entry in PASSES], "heads": heads}
+
+    # ── heads ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def load_head(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        """`head/load`.
+
+        Raises:
+            MienError: There is no such head, its file is bad, or too many are loaded.
+        """
+        if params["id"] not in self._heads and len(self._heads) >= MAX_HEADS:
+            raise MienError(f"{MAX_HEADS} heads are loaded already; remove one from the scene first.")
+        deformer, proxy = self._open(library.find(params["head"]))
+        self._heads[params["id"]] = deformer
+        head = deformer.head
+        info = head.info()
+        result = {
+            "head": params["id"],
+            **{key: info[key] for key in ("name", "author", "licence", "source", "units", "parts", "camera", "neck")},
+            "eyes": info.get("eyes"),
+            "figures": info.get("figures", {}),
+            "gaussians": head.gaussian_count,
+            "proxy": str(proxy),
+        }
+        if params.get("transport") == "inline":
+            result["proxy_data"] = base64.b64encode(proxy.read_bytes()).decode("ascii")
+        return result
+
+    def release_head(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        self._heads.pop(params["id"], None)
+        kept = {id(deformer) for deformer in self._heads.values()}
+        self._files = {key: entry for key, entry in self._files.items() if id(entry[0]) in kept}
+        return {}
+
+    def _open(self, path: Path) -> tuple[Deformer, Path]:
+        """A file's deformer and proxy; several heads of one file share them."""
+        path = path.resolve()
+        facts = os.stat(path)
+        key = (path, facts.st_mtime_ns, facts.st_size)
+        if key not in self._files:
+            head = format.load(path)
+            self._files[key] = (Deformer(head), save_proxy(head, self._folder))
+        return self._files[key]
+
+    # ── frames ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def render(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        """`frame/render`.
+
+        Raises:
+            MienError: A head is not loaded, or what is asked for cannot be rendered.
+        """
+        started = time.perf_counter()
+        backend = self._backend(params["backend"])
+        planes = self._planes(params, backend, job)
+        height, width = planes[params["passes"][0]].shape[:2]
+        result: dict[str, Any] = {"width": width, "height": height, "backend": backend.name, "device": backend.device}
+        note = getattr(backend, "note", "")
+        if note and params["backend"] == "auto":
+            result["reason"] = note
+        if params["transport"] == "inline":
+            result["passes"] = [_inline(name, plane) for name, plane in planes.items()]
+        else:
+            written = self._ring.write(params["viewport"], planes)
+            result |= {"ring": str(written.path), "slot": written.slot, "sequence": written.sequence}
+            result["passes"] = [
+                {"name": name, "components": planes[name].shape[2], "offset": offset}
+                for name, offset in written.offsets.items()
+            ]
+        result["seconds"] = time.perf_counter() - started
+        return result
+
+    def _backend(self, name: str) -> Backend:
+        from .. import splat
+
+        if name not in self._backends:
+            self._backends[name] = splat.open_backend(name)
+        return self._backends[name]
+
+    def _planes(self, params: Mapping[str, Any], backend: Backend, job: Job) -> dict[str, np.ndarray]:
+        """The passes asked for, averaged over the samples."""
+        samples, names = params["samples"], list(dict.fromkeys(params["passes"]))
+        _check_size(samples, names)
+        # Where samples are averaged, Depth and Vector count by coverage, which Mask gives.
+        rendered = names if len(samples) == 1 else list(dict.fromkeys([*names, "Mask"]))
+        blur = Average()
+        for index, sample in enumerate(samples):
+            job.check()
+            if len(samples) > 1:
+                job.progress(index / len(samples), f"Sample {index + 1} of {len(samples)}")
+            frame = self._frame(sample["heads"], sample["camera"])
+            before = after = None
+            if "Vector" in names:
+                before = self._neighbour(sample, "previous", params.get("camera_previous"))
+                after = self._neighbour(sample, "next", params.get("camera_next"))
+            job.check()
+            planes = backend.render(frame, rendered, before, after)
+            if len(samples) == 1:
+                return {name: planes[name] for name in names}
+            blur.add(planes)
+        return {name: plane for name, plane in blur.result().items() if name in names}
+
+    def _frame(self, heads: Sequence[Mapping[str, Any]], camera: Mapping[str, Any]) -> Frame:
+        return Frame([self._gaussians(entry["head"], entry) for entry in heads], _camera(camera))
+
+    def _neighbour(self, sample: Mapping[str, Any], side: str, camera: Mapping[str, Any] | None) -> Frame | None:
+        """The frame before or after; None where nothing moves."""
+        if camera is None and not any(side in entry for entry in sample["heads"]):
+            return None
+        objects = [self._gaussians(entry["head"], entry.get(side, entry)) for entry in sample["heads"]]
+        return Frame(objects, _camera(camera or sample["camera"]))
+
+    def _gaussians(self, id: str, pose: Mapping[str, Any]) -> Gaussians:
+        if id not in self._heads:
+            raise MienError(f"The head {id!r} is not loaded; check that its file is still where it was.")
+        matrix = np.array(pose["matrix"], dtype=np.float64).reshape(4, 4)
+        return self._heads[id](channels.from_mapping(pose["values"]), matrix)
+
+    # ── performances ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def perform(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        """`perform`."""
+        from .performances import perform
+
+        return perform(params, self._folder, job)
+
+
+class Average:
+    """The mean of a motion-blurred frame's samples.
+
+    What is premultiplied (Combined, Normal, masks) is averaged as it stands, in linear light. Depth and Vector are
+    averaged by coverage, so that an edge covered half the time keeps the head's depth, not a mean with the background's.
+    """
+
+    _BY_COVERAGE = ("Depth", "Vector")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._sums: dict[str, np.ndarray] = {}
+
+    def add(self, planes: Mapping[str, np.ndarray]) -> None:
+        """Add a sample's planes, the same names each time, Mask among them."""
+        self._count += 1
+        for name, plane in planes.items():
+            weighted = plane.astype(np.float64)
+            if name in self._BY_COVERAGE:
+                weighted = np.where(planes["Mask"] >= COVERED, weighted * planes["Mask"], 0.0)
+            self._sums[name] = self._sums[name] + weighted if name in self._sums else weighted
+
+    def result(self) -> dict[str, np.ndarray]:
+        covered = self._sums["Mask"]
+        means = {}
+        for name, total in self._sums.items():
+            if name in self._BY_COVERAGE:
+                background = DEPTH_BACKGROUND if name == "Depth" else 0.0
+                mean = np.where(covered >= COVERED, total / np.maximum(covered, COVERED), background)
+            else:
+                mean = total / self._count
+            means[name] = mean.astype(np.float32)
+        return means
+
+
+def _camera(content: Mapping[str, Any]) -> Camera:
+    options: dict[str, Any] = {"near": content["near"]} if "near" in content else {}
+    if "crop" in content:
+        options["crop"] = tuple(content["crop"])
+    return Camera(
+        np.array(content["world_to_camera"], dtype=np.float64).reshape(4, 4),
+        np.array(content["K"], dtype=np.float64).reshape(3, 3),
+        content["width"],
+        content["height"],
+        **options,
+    )
+
+
+def _check_size(samples: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    sizes = {tuple(_camera(sample["camera"]).region[2:]) for sample in samples}
+    if len(sizes) > 1:
+        raise MienError("The samples of a frame have cameras of different sizes; give all the same.")
+    width, height = sizes.pop()
+    size = 4 * width * height * sum(len(PASS_BY_NAME[name].components) for name in names)
+    if size > MAX_FRAME_BYTES:
+        raise MienError(
+            f"A frame of {width} × {height} pixels with {len(names)} passes takes {size / 1024**3:.1f} GiB; "
+            f"at most {MAX_FRAME_BYTES / 1024**3:.0f} are rendered: choose fewer passes or a smaller size."
+        )
+
+
+def _inline(name: str, plane: np.ndarray) -> dict[str, Any]:
+    # Depth's background and Vector's range are beyond a half's.
+    dtype = np.float32 if name in ("Depth", "Vector") or np.abs(plane).max(initial=0.0) > 6e4 else np.float16
+    content = plane.astype(np.dtype(dtype).newbyteorder("<")).tobytes()
+    return {
+        "name": name,
+        "components": plane.shape[2],
+        "dtype": np.dtype(dtype).name,
+        "data": base64.b64encode(zlib.compress(content, 1)).decode("ascii"),
+    }
