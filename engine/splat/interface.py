@@ -18,7 +18,7 @@ MAX_SIZE = 16384
 
 # The rules of gsplat 1.5.3, which every backend follows.
 ALPHA_MIN = 1.0 / 255.0
-"""A Gaussian is skipped in pixels where it contributes less; Depth is background where the pixel's alpha is below it."""
+"""A Gaussian is skipped where it contributes less to a pixel; Depth is background where alpha is below it."""
 ALPHA_MAX = 0.999
 TRANSMITTANCE_MIN = 1e-4
 """The Gaussian that would bring a pixel's transmittance to this, and all behind it, are skipped."""
