@@ -8,7 +8,7 @@ import numpy as np
 
 from ..contract.errors import MienError
 from . import text as spoken
-from .phones import ARPABET, SILENCE, TO_ARPABET, Phone, Word
+from .phones import ARPABET, SILENCE, TO_ARPABET, Phone
 from .sound import SPEECH_RATE, Sound
 
 LATENESS = 0.0
@@ -63,8 +63,8 @@ def _from_stem(decoder, word: str) -> str | None:
     return None
 
 
-def align(sound: Sound, transcript: str) -> tuple[list[Phone], list[Word]]:
-    """Phones (with silences, gapless) and words of a sound whose words are known. Times are not refined yet.
+def align(sound: Sound, transcript: str) -> tuple[list[Phone], list[str]]:
+    """Phones (with silences, gapless) of a sound whose words are known, and the written words. Times are not refined yet.
 
     Raises:
         MienError: The text has no word that can be read aloud in English, or it does not fit the sound.
@@ -88,7 +88,7 @@ def align(sound: Sound, transcript: str) -> tuple[list[Phone], list[Word]]:
         entries = _run(decoder, tokens, pcm(_padded(sound)))
     if entries is None or sum(is_word for is_word, _ in entries) != len(owner):
         raise MienError("The transcript does not fit the sound; check that it has the words that are spoken, or leave it out.")
-    return _collect(entries, owner, written, sound.duration)
+    return _collect(entries, owner, sound.duration), [text for text, _ in written]
 
 
 def _padded(sound: Sound) -> Sound:
@@ -122,13 +122,10 @@ def _span(part) -> tuple[str, float, float]:
     return part.name, max(start, 0.0), max(start + part.duration * _FRAME, 0.0)
 
 
-def _collect(entries: list, owner: list[int], written: list, duration: float) -> tuple[list[Phone], list[Word]]:
+def _collect(entries: list, owner: list[int], duration: float) -> list[Phone]:
     phones: list[Phone] = []
-    spans: dict[int, list[float]] = {}
     owners = iter(owner)
     for is_word, parts in entries:
-        phones += [Phone(ARPABET.get(part, SILENCE), start, min(end, duration)) for part, start, end in parts]
-        if is_word:
-            span = spans.setdefault(next(owners), [parts[0][1], parts[-1][2]])
-            span[1] = min(parts[-1][2], duration)
-    return phones, [Word(written[index][0], *span) for index, span in sorted(spans.items())]
+        word = next(owners) if is_word else None
+        phones += [Phone(ARPABET.get(part, SILENCE), start, min(end, duration), word=word) for part, start, end in parts]
+    return phones

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..contract.errors import MienError
 from . import align, recognise, refine
-from .phones import SILENCE, Phone, Word
+from .phones import SILENCE, Phone, Word, words_of
 from .prosody import Prosody, measure
 from .sound import Sound
 
@@ -45,26 +45,15 @@ def analyse(sound: Sound, text: str | None = None) -> Speech:
         return Speech([Phone(SILENCE, 0.0, sound.duration)], [], prosody, sound.duration, ["The sound is silent: nothing is spoken."])
     notes: list[str] = []
     phones: list[Phone] = []
-    words: list[Word] = []
+    texts: list[str] = []
     lateness = 0.0
     if text is not None:
         try:
-            phones, words = align.align(sound, text)
+            phones, texts = align.align(sound, text)
             lateness = align.LATENESS
         except MienError as error:
             notes.append(f"{error} The sound alone was used.")
     if not phones:
-        phones, words = recognise.recognise(sound, prosody), []
+        phones = recognise.recognise(sound, prosody)
     refined = refine.refine(phones, prosody, sound.duration, lateness)
-    return Speech(refined, _snap(words, refined), prosody, sound.duration, notes)
-
-
-def _snap(words: list[Word], phones: list[Phone]) -> list[Word]:
-    """Words with their edges on the refined phone boundaries."""
-    bounds = [phone.start for phone in phones] + [phones[-1].end]
-
-    def nearest(time: float) -> float:
-        return min(bounds, key=lambda bound: abs(bound - time))
-
-    snapped = [Word(word.text, nearest(word.start), nearest(word.end)) for word in words]
-    return [word if word.end > word.start else Word(word.text, word.start, word.start + refine.SHORTEST) for word in snapped]
+    return Speech(refined, words_of(refined, texts), prosody, sound.duration, notes)

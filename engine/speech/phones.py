@@ -16,12 +16,14 @@ class Phone:
         symbol: IPA without stress, length or tone marks, or `SILENCE`.
         start, end: Seconds.
         release: For a stop, when its closure ends (the burst); None elsewhere.
+        word: Index of the written word that it belongs to; None in silences and where the words are not known.
     """
 
     symbol: str
     start: float
     end: float
     release: float | None = None
+    word: int | None = None
 
     @property
     def duration(self) -> float:
@@ -84,3 +86,12 @@ def split_ipa(text: str) -> list[str]:
         else:
             symbols.append(letter)
     return symbols
+
+
+def words_of(phones: list[Phone], texts: list[str]) -> list[Word]:
+    """The written words that have phones, with the times of those phones."""
+    spans: dict[int, tuple[float, float]] = {}
+    for phone in phones:
+        if phone.word is not None:
+            spans[phone.word] = (spans.get(phone.word, (phone.start, 0.0))[0], phone.end)
+    return [Word(texts[index], *span) for index, span in sorted(spans.items())]

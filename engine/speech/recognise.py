@@ -11,7 +11,7 @@ from .phones import ARPABET, SILENCE, Phone, split_ipa
 from .prosody import STEP, Prosody, runs
 from .sound import SPEECH_RATE, Sound
 
-LATENESS = 0.055
+LATENESS = 0.07
 """Seconds that hama's onsets come after the sound's, measured by `engine evaluate speech`; subtracted."""
 _FRAME = 0.02
 _LONGEST = 12.0  # seconds recognised at once: time and memory grow with it

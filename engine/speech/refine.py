@@ -12,6 +12,8 @@ from .prosody import STEP, Prosody
 REACH = 0.03
 """A boundary moves at most this far, in seconds: what the aligners scatter by."""
 SHORTEST = 0.02
+LONGEST_CLOSURE = 0.12
+"""Seconds: a silence before a burst that lasts longer is a pause, not all of it a closure."""
 _SIDE = 4  # measurements on each side that are compared: 20 ms
 _PULL = 0.5  # how strongly a boundary stays where the aligner put it: cost of moving by REACH
 
@@ -34,7 +36,9 @@ def refine(phones: list[Phone], prosody: Prosody, duration: float, lateness: flo
     moved = [_nearest_change(change, _edge(prosody, left, right), time) for left, right, time in zip(phones, phones[1:], times, strict=False)]
     bounds = _in_order(np.array([0.0, *moved, duration]))
     refined = [phone.moved(bounds[k], bounds[k + 1]) for k, phone in enumerate(phones)]
-    return [_with_release(phone, prosody) for phone in _merge_silence(refined)]
+    refined = _trimmed(refined, prosody)
+    released = [_with_release(phone, prosody) for phone in refined]
+    return _merge_silence([part for phone in released for part in _without_pause(phone, prosody)])
 
 
 def _change(prosody: Prosody) -> np.ndarray:
@@ -83,6 +87,29 @@ def _in_order(bounds: np.ndarray) -> np.ndarray:
     forward = np.maximum.accumulate(bounds - steps) + steps
     forward[-1] = bounds[-1]
     return np.maximum(np.minimum.accumulate((forward - steps)[::-1])[::-1] + steps, bounds[0] + steps)
+
+
+def _trimmed(phones: list[Phone], prosody: Prosody) -> list[Phone]:
+    """Phones before a silence end where the sound does, if that is well before: aligners stretch the last phone."""
+    quiet = max(prosody.noise + 6.0, prosody.loud - 35.0)
+    result = list(phones)
+    for k, (phone, after) in enumerate(zip(phones, phones[1:], strict=False)):
+        if after.symbol != SILENCE or phone.symbol in STOPS | {SILENCE}:
+            continue
+        low = int((phone.start + 2 * SHORTEST) / STEP)
+        loud = np.flatnonzero(prosody.level[low : int(phone.end / STEP) + 1] > quiet)
+        end = (low + (loud[-1] + 1 if len(loud) else 0)) * STEP
+        if end < phone.end - REACH:
+            result[k], result[k + 1] = phone.moved(phone.start, end), after.moved(end, after.end)
+    return result
+
+
+def _without_pause(phone: Phone, prosody: Prosody) -> list[Phone]:
+    """A stop that swallowed the pause before it (the two sound alike) → silence and the stop."""
+    start = (phone.release or 0.0) - LONGEST_CLOSURE
+    if phone.release is None or start - phone.start < 0.06 or prosody.mean_level(phone.start, start) > prosody.loud - 25.0:
+        return [phone]
+    return [Phone(SILENCE, phone.start, start), replace(phone, start=start)]
 
 
 def _merge_silence(phones: list[Phone]) -> list[Phone]:

@@ -1,0 +1,171 @@
+"""One sound → one performance: curves and keys of everything a face does while it says it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..contract import channels as table
+from ..contract.curves import FPS_RANGE, Curves
+from ..contract.errors import Cancelled, MienError
+from ..speech import analyse, refine, sound, voice
+from ..speech.analyse import Speech
+from ..speech.phones import words_of
+from . import articulation, idle, keys
+
+LAYERS: tuple[str, ...] = ("mouth", *idle.LAYERS)
+"""What can be made stronger or weaker, 1 being as modelled: {layer: 0 … 10}."""
+_CLOSED = 0.006  # error allowed at a lip closure: less than articulation's overlap
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A spoken line as channel values.
+
+    Attributes:
+        curves: Every performed channel; frame k at k / fps; as many frames as cover the sound.
+        keys: {channel: keys} that follow the curves within `keys.TOLERANCE`; a channel that rests has none.
+        words: [(text, start, end)] in seconds; empty where the words are not known.
+        phones: [(IPA symbol, start, end)] in seconds, gapless; "sil" is silence.
+        duration: Seconds of the sound.
+        notes: Sentences for the artist about what was done differently from what was asked.
+        sound: What was spoken, for a typed line; None for a recording.
+    """
+
+    curves: Curves
+    keys: dict[str, list[keys.Key]]
+    words: list[tuple[str, float, float]]
+    phones: list[tuple[str, float, float]]
+    duration: float
+    notes: list[str]
+    sound: sound.Sound | None = None
+
+
+def perform(
+    audio: str | os.PathLike[str] | tuple[np.ndarray, float] | sound.Sound,
+    text: str | None = None,
+    seed: int = 0,
+    fps: float = 30.0,
+    strengths: Mapping[str, float] | None = None,
+    progress: Callable[[float, str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Performance:
+    """Perform a recording.
+
+    Args:
+        audio: A sound file, or (samples [N] or [N, channels], rate), or a `Sound`.
+        text: The words that are spoken, in English; without them the sound alone decides.
+        seed: 0 … 2⁶³−1. The same sound, text, seed, fps and strengths give the same performance.
+        strengths: {layer: factor} for `LAYERS`.
+        progress: Called with a fraction 0 … 1 and what is being done.
+        cancelled: Asked between steps.
+
+    Raises:
+        MienError: The sound, the text or a setting cannot be used.
+        Cancelled: `cancelled` said so.
+    """
+    levels = _check(seed, fps, strengths)
+    step = _steps(progress, cancelled)
+    step(0.0, "Reading the sound")
+    if isinstance(audio, sound.Sound):
+        heard = audio
+    elif isinstance(audio, tuple):
+        heard = sound.from_samples(*audio)
+    else:
+        heard = sound.read(audio)
+    step(0.1, "Listening for phones")
+    speech = analyse.analyse(heard, text)
+    return _animate(speech, seed, fps, levels, step)
+
+
+def perform_line(
+    line: str,
+    voice_name: str = voice.voices.DEFAULT_VOICE,
+    models: str | None = None,
+    seed: int = 0,
+    fps: float = 30.0,
+    strengths: Mapping[str, float] | None = None,
+    progress: Callable[[float, str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Performance:
+    """Speak a typed English line and perform it. Arguments and errors as in `perform`; the voice must be installed."""
+    levels = _check(seed, fps, strengths)
+    step = _steps(progress, cancelled)
+    step(0.0, "Speaking the line")
+    spoken, phones, texts = voice.speak(line, voice_name, models=models)
+    step(0.5, "Listening for phones")
+    measured = analyse.measure(spoken)
+    refined = refine.refine(phones, measured, spoken.duration)
+    speech = Speech(refined, words_of(refined, texts), measured, spoken.duration, [])
+    return _animate(speech, seed, fps, levels, step, spoken)
+
+
+def _check(seed: int, fps: float, strengths: Mapping[str, float] | None) -> dict[str, float]:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+        raise MienError(f"The seed is {seed!r}; give a whole number from 0 to 2⁶³−1.")
+    if not isinstance(fps, (int, float)) or not math.isfinite(fps) or not FPS_RANGE[0] <= fps <= FPS_RANGE[1]:
+        raise MienError(f"The frame rate is {fps!r}; give one from {FPS_RANGE[0]:g} to {FPS_RANGE[1]:g}.")
+    levels = dict.fromkeys(LAYERS, 1.0)
+    for layer, level in (strengths or {}).items():
+        if layer not in levels:
+            raise MienError(f"There is no layer {layer!r}; the layers are {', '.join(LAYERS)}.")
+        if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0.0 <= level <= 10.0:
+            raise MienError(f"The strength of {layer!r} is {level!r}; give a number from 0 to 10.")
+        levels[layer] = float(level)
+    return levels
+
+
+def _steps(progress: Callable[[float, str], None] | None, cancelled: Callable[[], bool] | None) -> Callable[[float, str], None]:
+    def step(fraction: float, message: str) -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        if progress is not None:
+            progress(fraction, message)
+
+    return step
+
+
+def _animate(
+    speech: Speech, seed: int, fps: float, levels: dict[str, float], step: Callable[[float, str], None],
+    spoken: sound.Sound | None = None,
+) -> Performance:  # fmt: skip
+    step(0.6, "Moving the mouth")
+    times = np.arange(math.ceil(speech.duration * fps - 1e-9) + 1) / fps
+    mouth = articulation.articulate(speech.phones, speech.prosody, times, levels["mouth"], levels["breath"])
+    step(0.75, "Moving eyes and head")
+    named = dict(zip(articulation.CHANNELS, mouth.T, strict=True))
+    named |= idle.perform(speech.phones, speech.prosody, times, seed, levels)
+    names = tuple(name for name in table.NAMES if name in named)
+    curves = Curves(fps, names, np.stack([_within(name, named[name]) for name in names], axis=1))
+    step(0.85, "Setting keys")
+    sparse = keys.reduce(curves, tight=_tight(curves))
+    step(1.0, "Done")
+    return Performance(
+        curves,
+        {name: entries for name, entries in sparse.items() if entries},
+        [(word.text, float(word.start), float(word.end)) for word in speech.words],
+        [(phone.symbol, float(phone.start), float(phone.end)) for phone in speech.phones],
+        speech.duration,
+        speech.notes,
+        spoken,
+    )
+
+
+def _within(name: str, values: np.ndarray) -> np.ndarray:
+    entry = table.channel(name)
+    return np.clip(values, entry.minimum, entry.maximum)
+
+
+def _tight(curves: Curves) -> dict[str, np.ndarray]:
+    """{channel: error allowed [T]}: little at the frames of a closure, so that keyed lips touch as the curves' do."""
+    closing = curves.values[:, curves.channels.index("AU08 Lips Toward Each Other")]
+    jaw = curves.values[:, curves.channels.index("AU26 Jaw Drop")]
+    shut = closing >= jaw + 0.5 * articulation.OVERLAP
+    limit = np.where(shut, _CLOSED, keys.TOLERANCE)
+    opening = ("AU08 ", "AU26 ", "AU25 ", "AU22 ", "AU10 ", "AU16 ")
+    return {name: limit for name in curves.channels if name.startswith(opening)}
