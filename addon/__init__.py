@@ -2,3 +2,22 @@
 
 Importing this package imports no bpy: `addon.bridge` is used and tested without Blender.
 """
+
+
+def _parts():
+    from . import head, jobs, render, setup
+
+    return (setup, jobs, head, render)
+
+
+def register() -> None:
+    for part in _parts():
+        part.register()
+
+
+def unregister() -> None:
+    from . import session
+
+    for part in reversed(_parts()):
+        part.unregister()
+    session.stop()

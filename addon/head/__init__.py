@@ -1,0 +1,17 @@
+"""Head objects: settings, channels, the proxy mesh, copies, and the operators that add them."""
+
+from __future__ import annotations
+
+from . import copies, library, operators, settings
+
+_PARTS = (settings, library, operators, copies)
+
+
+def register() -> None:
+    for part in _PARTS:
+        part.register()
+
+
+def unregister() -> None:
+    for part in reversed(_PARTS):
+        part.unregister()

@@ -1,0 +1,162 @@
+"""Operators that wait for the engine: modal in a window, with progress and Esc; plain calls in scripts and `blender -b`."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import bpy
+
+from ..engine.contract.errors import Cancelled, MienError
+from . import session
+from .bridge import Ticket
+
+_running: set[str] = set()
+
+
+def running(idname: str) -> bool:
+    """Whether a job of that operator (its `bl_idname`) goes on in the window."""
+    return idname in _running
+
+
+class EngineJob:
+    """Mixin: `begin` sends a request, `finish` does something with its reply. Both may raise `MienError`.
+
+    Attributes:
+        progress_label: What the status bar says before the engine reports anything.
+        seconds: The longest it may take as a plain call.
+    """
+
+    progress_label = "Mien"
+    seconds = 600.0
+    _ticket: Ticket | None = None
+    _timer: bpy.types.Timer | None = None
+
+    def begin(self, context: bpy.types.Context) -> Ticket:
+        raise NotImplementedError
+
+    def finish(self, context: bpy.types.Context, reply: dict[str, Any]) -> set[str]:
+        raise NotImplementedError
+
+    def execute(self, context):
+        try:
+            return self.finish(context, self.begin(context).wait(self.seconds))
+        except Cancelled:
+            return {"CANCELLED"}
+        except MienError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+
+    def invoke(self, context, event):
+        if bpy.app.background:
+            return self.execute(context)
+        if running(self.bl_idname):
+            self.report({"WARNING"}, f"{self.bl_label} is still running; press Esc in the 3D view to stop it.")
+            return {"CANCELLED"}
+        try:
+            self._ticket = self.begin(context)
+        except MienError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        manager = context.window_manager
+        self._timer = manager.event_timer_add(0.1, window=context.window)
+        manager.modal_handler_add(self)
+        manager.progress_begin(0, 100)
+        _running.add(self.bl_idname)
+        state.start(self.bl_idname, self.progress_label)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context, event):
+        if event.type == "ESC" and event.value == "PRESS" or state.stop_wanted(self.bl_idname):
+            self._ticket.cancel()
+            self._end(context)
+            self.report({"INFO"}, f"{self.bl_label} was stopped; nothing has changed.")
+            return {"CANCELLED"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        fraction, text = self._ticket.progress
+        context.window_manager.progress_update(int(fraction * 100))
+        state.tell(self.bl_idname, fraction, text or self.progress_label)
+        if not self._ticket.done:
+            return {"RUNNING_MODAL"}
+        self._end(context)
+        try:
+            return self.finish(context, self._ticket.wait(0.0))
+        except Cancelled:
+            return {"CANCELLED"}
+        except MienError as error:
+            self.report({"ERROR"}, str(error))
+        except Exception as error:
+            traceback.print_exc()
+            self.report({"ERROR"}, f"{self.bl_label} failed: {error}. The console has the details.")
+        return {"CANCELLED"}
+
+    def cancel(self, context):
+        """Blender is closing or loading another file."""
+        if self._ticket is not None:
+            self._ticket.cancel()
+        self._end(context)
+
+    def _end(self, context) -> None:
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            context.window_manager.progress_end()
+            self._timer = None
+        _running.discard(self.bl_idname)
+        state.end(self.bl_idname)
+
+
+class _State:
+    """Progress of the running jobs, for panels."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, tuple[float, str]] = {}
+        self._stop: set[str] = set()
+
+    def start(self, idname: str, label: str) -> None:
+        self._told[idname] = (0.0, label)
+        self._stop.discard(idname)
+
+    def tell(self, idname: str, fraction: float, text: str) -> None:
+        if self._told.get(idname) != (fraction, text):
+            self._told[idname] = (fraction, text)
+            session.redraw(("UI",))
+
+    def end(self, idname: str) -> None:
+        self._told.pop(idname, None)
+        self._stop.discard(idname)
+        session.redraw(("UI",))
+
+    def progress(self, idname: str) -> tuple[float, str] | None:
+        return self._told.get(idname)
+
+    def stop(self, idname: str) -> None:
+        self._stop.add(idname)
+
+    def stop_wanted(self, idname: str) -> bool:
+        return idname in self._stop
+
+
+state = _State()
+
+
+class MIEN_OT_stop_job(bpy.types.Operator):
+    """Stop this; nothing will have changed"""
+
+    bl_idname = "mien.stop_job"
+    bl_label = "Stop"
+    bl_options = {"INTERNAL"}
+
+    job: bpy.props.StringProperty(options={"HIDDEN"})
+
+    def execute(self, context):
+        state.stop(self.job)
+        return {"FINISHED"}
+
+
+def register() -> None:
+    bpy.utils.register_class(MIEN_OT_stop_job)
+
+
+def unregister() -> None:
+    bpy.utils.unregister_class(MIEN_OT_stop_job)

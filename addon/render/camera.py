@@ -1,0 +1,170 @@
+"""The one place where Blender's cameras become the engine's: OpenCV axes (x right, y down, z forward), K in pixels.
+
+A pixel's centre lies at (column + 0.5, row + 0.5), rows from the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ...engine.contract.errors import MienError
+
+#: Blender's camera looks along −z with y up, the engine's along +z with y down.
+FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
+FAR_LENS = 200.0
+"""Metres that an orthographic view is stepped back, to be seen through a lens as much longer: a point 0.15 m off the
+middle plane is then 0.075 % off its place, a quarter of a pixel at the edge of a head 700 pixels wide."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A pinhole camera.
+
+    Attributes:
+        world_to_camera: [4, 4], rigid. K: [3, 3], pixels. near, far: metres along the view.
+        step_back: Metres that the camera stands farther off than Blender's; depths are less by it.
+    """
+
+    world_to_camera: np.ndarray
+    K: np.ndarray
+    width: int
+    height: int
+    near: float
+    far: float
+    step_back: float = 0.0
+
+    def message(self) -> dict[str, Any]:
+        """As `frame/render` takes it."""
+        return {
+            "world_to_camera": [float(value) for value in self.world_to_camera.ravel()],
+            "K": [float(value) for value in self.K.ravel()],
+            "width": self.width,
+            "height": self.height,
+            "near": float(self.near),
+            "far": float(self.far),
+        }
+
+    def cropped(self, left: int, top: int, width: int, height: int) -> View:
+        """The part of the picture that starts `left` and `top` pixels in."""
+        K = self.K.copy()
+        K[0, 2] -= left
+        K[1, 2] -= top
+        return replace(self, K=K, width=width, height=height)
+
+    def scaled(self, width: int, height: int) -> View:
+        """The same view in another number of pixels."""
+        K = self.K.copy()
+        K[0] *= width / self.width
+        K[1] *= height / self.height
+        return replace(self, K=K, width=width, height=height)
+
+
+def from_matrices(
+    model: Matrix, projection: Matrix, width: int, height: int, near: float, far: float
+) -> View:
+    """A view from a camera's model matrix and Blender's (OpenGL's) projection matrix."""
+    rigid = np.array(model.normalized(), dtype=np.float64)
+    P = np.array(projection, dtype=np.float64)
+    step_back = 0.0
+    K = np.eye(3)
+    if P[3, 3] == 0.0:
+        K[0, 0], K[1, 1] = P[0, 0] * width / 2, P[1, 1] * height / 2
+        K[0, 2], K[1, 2] = (1 - P[0, 2]) * width / 2, (1 + P[1, 2]) * height / 2
+    else:
+        # Orthographic: stand FAR_LENS behind the middle of what is to be seen and look through a lens as long.
+        middle = (near + far) / 2 if near < 0 else _distance_to_origin(rigid)
+        step_back = FAR_LENS - middle
+        K[0, 0], K[1, 1] = P[0, 0] * FAR_LENS * width / 2, P[1, 1] * FAR_LENS * height / 2
+        K[0, 2], K[1, 2] = (1 + P[0, 3]) * width / 2, (1 - P[1, 3]) * height / 2
+        near, far = max(near + step_back, 0.01), far + step_back
+    world_to_camera = FLIP @ np.linalg.inv(rigid)
+    world_to_camera[2, 3] += step_back
+    return View(world_to_camera, K, width, height, near, far, step_back)
+
+
+def _distance_to_origin(rigid: np.ndarray) -> float:
+    return float(-np.linalg.inv(rigid)[2, 3])
+
+
+def resolution(render: bpy.types.RenderSettings) -> tuple[int, int]:
+    """Pixels of the whole picture, percentage applied, as Blender counts them."""
+    return (
+        max(render.resolution_x * render.resolution_percentage // 100, 1),
+        max(render.resolution_y * render.resolution_percentage // 100, 1),
+    )
+
+
+def border(render: bpy.types.RenderSettings) -> tuple[int, int, int, int]:
+    """(left, top, width, height) in pixels of the part that is rendered."""
+    width, height = resolution(render)
+    if not render.use_border:
+        return 0, 0, width, height
+    # In single precision, as Blender multiplies them: a product may lie on the edge of a pixel.
+    edges = np.float32([render.border_min_x, render.border_max_x, render.border_min_y, render.border_max_y])
+    left, right, bottom, top = (int(edge * np.float32(size)) for edge, size in zip(edges, (width, width, height, height), strict=True))
+    return left, height - top, max(right - left, 1), max(top - bottom, 1)
+
+
+def of_scene(
+    scene: bpy.types.Scene,
+    depsgraph: bpy.types.Depsgraph,
+    camera: bpy.types.Object | None = None,
+    model_matrix: Callable[[bpy.types.Object], Matrix] | None = None,
+    shift_x: Callable[[bpy.types.Object], float] | None = None,
+) -> View:
+    """What the scene's camera sees of the render border.
+
+    Args:
+        camera: In place of the scene's.
+        model_matrix, shift_x: A render engine's, which know about stereo.
+
+    Raises:
+        MienError: There is no camera, or it is panoramic.
+    """
+    camera = camera or scene.camera
+    if camera is None:
+        raise MienError(f"The scene {scene.name!r} has no camera; add one and make it the scene's camera.")
+    camera = camera.evaluated_get(depsgraph)
+    if camera.type != "CAMERA":
+        raise MienError(f"{camera.name!r} is the scene's camera but no camera object; choose a camera.")
+    if camera.data.type not in ("PERSP", "ORTHO"):
+        raise MienError(f"The camera {camera.name!r} is panoramic; Mien renders perspective and orthographic cameras.")
+    width, height = resolution(scene.render)
+    render = scene.render
+    projection = camera.calc_matrix_camera(
+        depsgraph, x=width, y=height, scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y
+    )
+    model = model_matrix(camera) if model_matrix else camera.matrix_world
+    view = from_matrices(model, projection, width, height, camera.data.clip_start, camera.data.clip_end)
+    if shift_x is not None:
+        stereo = shift_x(camera) - camera.data.shift_x
+        view.K[0, 2] -= stereo * _shift_unit(camera.data, width, height, render)
+    left, top, width, height = border(render)
+    return view.cropped(left, top, width, height)
+
+
+def _shift_unit(data: bpy.types.Camera, width: int, height: int, render: bpy.types.RenderSettings) -> float:
+    """Pixels that a lens shift of 1 moves the picture."""
+    aspect_x, aspect_y = render.pixel_aspect_x, render.pixel_aspect_y
+    horizontal = data.sensor_fit == "HORIZONTAL" or (
+        data.sensor_fit == "AUTO" and width * aspect_x >= height * aspect_y
+    )
+    return float(width) if horizontal else float(height) * aspect_y / aspect_x
+
+
+def of_viewport(region: bpy.types.Region, view3d: bpy.types.RegionView3D) -> View:
+    """What a 3D viewport shows, whatever it looks through."""
+    projection = view3d.window_matrix
+    model = view3d.view_matrix.inverted()
+    P = np.array(projection)
+    if P[3, 3] == 0.0:
+        near, far = P[2, 3] / (P[2, 2] - 1), P[2, 3] / (P[2, 2] + 1)
+    else:
+        near, far = (P[2, 3] + 1) / P[2, 2], (P[2, 3] - 1) / P[2, 2]
+    return from_matrices(model, projection, region.width, region.height, float(near), float(far))

@@ -1,0 +1,28 @@
+"""The extension's preferences."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import session
+
+
+class MienPreferences(bpy.types.AddonPreferences):
+    bl_idname = session.PACKAGE
+
+    engine_python: bpy.props.StringProperty(
+        name="Engine Python",
+        description="Python that runs the engine; empty for the one that Install Engine makes",
+        subtype="FILE_PATH",
+    )
+
+    def draw(self, context):
+        self.layout.prop(self, "engine_python")
+
+
+def register() -> None:
+    bpy.utils.register_class(MienPreferences)
+
+
+def unregister() -> None:
+    bpy.utils.unregister_class(MienPreferences)
