@@ -207,7 +207,7 @@ _CAMERA = record(
         "width": integer(1, MAX_SIZE),
         "height": integer(1, MAX_SIZE),
     },
-    {"near": number(0.0), "crop": list_of(integer(0, MAX_SIZE), 4, 4)},
+    {"near": number(0.0), "far": number(0.0), "crop": list_of(integer(0, MAX_SIZE), 4, 4)},
 )
 _SAMPLE = record({"heads": list_of(_HEAD, 0, MAX_HEADS), "camera": _CAMERA})
 _TRANSPORT = one_of("ring", "inline")

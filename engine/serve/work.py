@@ -184,7 +184,7 @@ class Average:
     """The mean of a motion-blurred frame's samples.
 
     What is premultiplied (Combined, Normal, masks) is averaged as it stands, in linear light. Depth and Vector are
-    averaged by coverage, so that an edge covered half the time keeps the head's depth, not a mean with the background's.
+    averaged by coverage, so that an edge covered half the time keeps the head's depth, not a mean with that behind.
     """
 
     _BY_COVERAGE = ("Depth", "Vector")

@@ -1,0 +1,56 @@
+"""`perform`: what the motion room makes of a recording or a typed line, as a reply."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..contract.errors import MienError
+from .jobs import Job
+
+_numbers = itertools.count(1)
+
+
+def perform(params: Mapping[str, Any], folder: Path, job: Job) -> dict[str, Any]:
+    """The reply to `perform`; a spoken line's sound is written into `folder`.
+
+    Raises:
+        MienError: Neither or both of `audio` and `line` are given, or they cannot be used.
+        Cancelled: The job was.
+    """
+    if ("audio" in params) == ("line" in params):
+        raise MienError("A performance needs a recording or a typed line, and not both; choose one.")
+    from ..motion import perform as motion  # numerical libraries load with the first performance, not with the engine
+
+    settings = {
+        "seed": params["seed"],
+        "fps": params["fps"],
+        "strengths": params.get("strengths"),
+        "progress": job.progress,
+        "cancelled": lambda: job.stopped,
+    }
+    if "line" in params:
+        result = motion.perform_line(params["line"], **settings)
+    else:
+        result = motion.perform(params["audio"], params.get("text"), **settings)
+    job.check()
+    reply = {
+        "curves": result.curves.to_json(),
+        "keys": {name: [key.row() for key in entries] for name, entries in result.keys.items()},
+        "words": [list(word) for word in result.words],
+        "phones": [list(phone) for phone in result.phones],
+        "duration": result.duration,
+        "notes": list(result.notes),
+    }
+    if result.sound is not None:
+        reply["audio"] = str(_save_sound(result.sound, folder / f"line-{next(_numbers)}.wav"))
+    return reply
+
+
+def _save_sound(sound: Any, path: Path) -> Path:
+    import soundfile
+
+    soundfile.write(path, sound.samples, sound.rate)
+    return path
