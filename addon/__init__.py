@@ -5,9 +5,9 @@ Importing this package imports no bpy: `addon.bridge` is used and tested without
 
 
 def _parts():
-    from . import head, jobs, render, setup
+    from . import animate, head, jobs, render, setup
 
-    return (setup, jobs, head, render)
+    return (setup, jobs, head, render, animate)
 
 
 def register() -> None:

@@ -27,7 +27,9 @@ class View:
     """A pinhole camera.
 
     Attributes:
-        world_to_camera: [4, 4], rigid. K: [3, 3], pixels. near, far: metres along the view.
+        world_to_camera: [4, 4], rigid. K: [3, 3], pixels of the whole picture, which is `width` by `height`.
+        near, far: Metres along the view.
+        crop: (left, top, width, height) in pixels: the part that is drawn; None for all.
         step_back: Metres that the camera stands farther off than Blender's; depths are less by it.
     """
 
@@ -38,10 +40,11 @@ class View:
     near: float
     far: float
     step_back: float = 0.0
+    crop: tuple[int, int, int, int] | None = None
 
     def message(self) -> dict[str, Any]:
         """As `frame/render` takes it."""
-        return {
+        entry = {
             "world_to_camera": [float(value) for value in self.world_to_camera.ravel()],
             "K": [float(value) for value in self.K.ravel()],
             "width": self.width,
@@ -49,13 +52,9 @@ class View:
             "near": float(self.near),
             "far": float(self.far),
         }
-
-    def cropped(self, left: int, top: int, width: int, height: int) -> View:
-        """The part of the picture that starts `left` and `top` pixels in."""
-        K = self.K.copy()
-        K[0, 2] -= left
-        K[1, 2] -= top
-        return replace(self, K=K, width=width, height=height)
+        if self.crop is not None:
+            entry["crop"] = list(self.crop)
+        return entry
 
     def scaled(self, width: int, height: int) -> View:
         """The same view in another number of pixels."""
@@ -103,8 +102,6 @@ def resolution(render: bpy.types.RenderSettings) -> tuple[int, int]:
 def border(render: bpy.types.RenderSettings) -> tuple[int, int, int, int]:
     """(left, top, width, height) in pixels of the part that is rendered."""
     width, height = resolution(render)
-    if not render.use_border:
-        return 0, 0, width, height
     # In single precision, as Blender multiplies them: a product may lie on the edge of a pixel.
     edges = np.float32([render.border_min_x, render.border_max_x, render.border_min_y, render.border_max_y])
     left, right, bottom, top = (int(edge * np.float32(size)) for edge, size in zip(edges, (width, width, height, height), strict=True))
@@ -145,8 +142,7 @@ def of_scene(
     if shift_x is not None:
         stereo = shift_x(camera) - camera.data.shift_x
         view.K[0, 2] -= stereo * _shift_unit(camera.data, width, height, render)
-    left, top, width, height = border(render)
-    return view.cropped(left, top, width, height)
+    return replace(view, crop=border(render)) if render.use_border else view
 
 
 def _shift_unit(data: bpy.types.Camera, width: int, height: int, render: bpy.types.RenderSettings) -> float:

@@ -1,0 +1,71 @@
+"""Generated Actions go to NLA tracks of their own; what an artist has keyed stays where it is."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import curves
+
+SPEECH = "Speech"
+
+
+def place(obj: bpy.types.Object, action: bpy.types.Action, start: float, end: float, track_name: str) -> bpy.types.NlaStrip:
+    """Put an Action on the object's NLA track of that name, or on another one where that has something in the way.
+
+    Frames `start` to `end` of the Action play at the same frames of the scene.
+    """
+    data = obj.animation_data or obj.animation_data_create()
+    track = _free_track(data, track_name, start, end)
+    first = len(track.strips) == 0
+    strip = track.strips.new(action.name, round(start), action)
+    strip.action_frame_start, strip.action_frame_end = start, end
+    strip.frame_start, strip.frame_end = start, end
+    if strip.action_slot is None:
+        strip.action_slot = action.slots[0]
+    strip.blend_type = "REPLACE"
+    # Values outside all strips would otherwise be whatever was evaluated last.
+    lowest = _is_lowest(data, track)
+    strip.extrapolation = "HOLD" if first and lowest else "HOLD_FORWARD" if lowest else "NOTHING"
+    return strip
+
+
+def _free_track(data: bpy.types.AnimData, name: str, start: float, end: float) -> bpy.types.NlaTrack:
+    for track in data.nla_tracks:
+        if track.name.partition(".")[0] == name and not track.lock and not _overlaps(track, start, end):
+            return track
+    track = data.nla_tracks.new()
+    track.name = name
+    return track
+
+
+def _overlaps(track: bpy.types.NlaTrack, start: float, end: float) -> bool:
+    return any(strip.frame_start < end and start < strip.frame_end for strip in track.strips)
+
+
+def _is_lowest(data: bpy.types.AnimData, track: bpy.types.NlaTrack) -> bool:
+    """Whether no track of the same kind lies below."""
+    kind = track.name.partition(".")[0]
+    same = [other for other in data.nla_tracks if other.name.partition(".")[0] == kind]
+    return not same or same[0] == track
+
+
+def masking(obj: bpy.types.Object, names: set[str]) -> set[str]:
+    """Those of the channels that the object's active Action covers, so that the NLA below would not show."""
+    return curves.keyed_channels(obj) & names
+
+
+def push_down(obj: bpy.types.Object) -> bpy.types.NlaTrack | None:
+    """Move the active Action to an NLA track of its own, as the Action editor's Push Down does."""
+    data = obj.animation_data
+    if data is None or data.action is None:
+        return None
+    action, slot = data.action, data.action_slot
+    start, _ = action.frame_range
+    track = data.nla_tracks.new()
+    track.name = action.name
+    strip = track.strips.new(action.name, round(start), action)
+    strip.frame_start = start
+    strip.action_slot = slot
+    strip.extrapolation = "HOLD"
+    data.action = None
+    return track
