@@ -1,4 +1,4 @@
-"""The rasteriser at its slowest and plainest: numpy, float64, every pixel meets every Gaussian. What backends must match.
+"""The rasteriser at its slowest and plainest: numpy, float64, every pixel meets every Gaussian. Backends must match.
 
 Written from the rules in engine/splat/interface.py and docs/head-file.md alone; it shares no code with a backend.
 """

@@ -121,7 +121,7 @@ class Deformer:
         self._position = np.ascontiguousarray(head["gaussians.position"].astype(np.float32).T)
         self._opacity = (1.0 / (1.0 + np.exp(-head["gaussians.opacity_logit"].astype(np.float64)))).astype(np.float32)
         self._sh = np.ascontiguousarray(np.moveaxis(head["gaussians.sh"].astype(np.float32), 0, -1))
-        self._zone = np.ascontiguousarray(head["gaussians.zone"])
+        self._zone = head["gaussians.zone"].copy()
         self._turn_weight = self._head_weight[corners].mean(1)
 
     def _weights(self, units: np.ndarray) -> np.ndarray:

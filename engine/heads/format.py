@@ -413,7 +413,7 @@ class _Fields:
             "blend_space": self.info["blend_space"],
             "sh_degree": degree,
             "units": units,
-            "combinations": self.combinations(),
+            "combinations": self.combinations(units),
             "eyes": self.eyes(),
             "neck_pivot": self.point("neck.pivot", neck["pivot"]),
             "parts": parts,
@@ -450,15 +450,15 @@ class _Fields:
             self.refuse(key, f"must be a list of {low} to {high} names")
         for name in value:
             if not isinstance(name, str) or name not in allowed:
-                self.refuse(key, f"holds {str(name)[:80]!r}, which is not one of Mien's")
+                self.refuse(key, f"holds {str(name)[:80]!r}, which does not belong there")
         return tuple(value)
 
-    def combinations(self) -> tuple[tuple[str, ...], ...]:
+    def combinations(self, units: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
         value = self.info["combinations"]
         if not isinstance(value, list) or len(value) > MAX_COMBINATIONS:
             self.refuse("combinations", f"must be a list of at most {MAX_COMBINATIONS}")
         return tuple(
-            self.names("combinations", self.object("combinations", entry, ("units",))["units"], UNITS, 2, 4)
+            self.names("combinations", self.object("combinations", entry, ("units",))["units"], units, 2, 4)
             for entry in value
         )
 

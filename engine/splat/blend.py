@@ -4,10 +4,10 @@ A block is 4 × 4 pixels, one vector lane each. All a block's sums stay in regis
 first. numba's own vectoriser can't do that: it keeps the sums in memory, which made the same loop about twice as slow.
 LLVM splits 16 lanes into what the processor has (AVX-512, AVX2, NEON, SSE), so this runs everywhere numba does.
 
-A row is what blending reads of one Gaussian, contiguous float32: `[x, y, A, B, C, L, features…]`, where the opacity at a
-pixel is 2^(L − A·dx² − B·dx·dy − C·dy²), dx and dy being the distance from (x, y) in pixels.
+A row is what blending reads of one Gaussian, contiguous float32: `[x, y, A, B, C, L, features…]`, where the opacity at
+a pixel is 2^(L − A·dx² − B·dx·dy − C·dy²), dx and dy being the distance from (x, y) in pixels.
 
-A block's state is `[transmittance, coverage, features…]`, 16 float32 each. Transmittance is 0 from where blending stops.
+A block's state is `[transmittance, coverage, features…]`, 16 float32 each. Transmittance is 0 once blending stops.
 """
 
 from __future__ import annotations

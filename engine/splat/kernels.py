@@ -5,7 +5,7 @@ Arrays between them, for M Gaussians of all objects together:
     spans [M, SPAN] float32: x, y, half width, half height, slope, lean, and two numbers of the outline; see `_project`.
     keys [M] uint32: the depth's bits, which sort as the depth does; `CULLED` where nothing is to be seen.
     boxes [M, 4] int16: first column, last column, first line, last line of the tiles it touches.
-Pixels are those of the whole picture, also when only a part (region) is rendered, so that the part's values are the same.
+Pixels are those of the whole picture, also where only a part (region) is rendered: its values are the same.
 """
 
 from __future__ import annotations
@@ -310,7 +310,7 @@ def _touch(spans, n, x, y, lists, counts, alive):
     first = max(0, np.int64(np.ceil((cy - half_height - reach) * _f(1.0 / SIDE))))
     last = min(BLOCKS - 1, np.int64(np.floor((cy + half_height) * _f(1.0 / SIDE))))
     for line in range(first, last + 1):
-        # The ellipse's extent within the block's pixel rows: at its own extreme if that lies there, else at the nearer row.
+        # The ellipse's extent within the block's pixel rows: at its own extreme if that is there, else at the nearer row.
         above = max(_f(line * SIDE) - cy, -half_height)
         below = min(_f(line * SIDE) + reach - cy, half_height)
         at = min(max(lean, above), below)
