@@ -155,6 +155,7 @@ class _Link:
     """What is known about the child that runs now."""
 
     child: Child
+    folder: Path  # what it keeps its files in; removed with it, however it ends
     started: float
     pending: dict[int, Ticket] = field(default_factory=dict)
     cancelled: dict[int, float] = field(default_factory=dict)  # past their deadline, told to end, by when they must
@@ -162,7 +163,6 @@ class _Link:
     hello: int = 0
     ping: tuple[int, float] | None = None
     ready: float | None = None
-    folder: str = ""
     frames: Frames | None = None
     babbled: int = 0
     fault: str = ""
@@ -230,8 +230,7 @@ class Engine:
         self._wake.set()
         if link is not None:
             link.child.send(messages.request_line("shutdown", {}, next(self._ids)))
-            link.child.stop(deadline_s)
-            self._clean(link)
+            self._end(link, deadline_s)
         if watcher is not None and watcher is not threading.current_thread():
             watcher.join(1.0)
         if self._own_folder is not None:
@@ -532,7 +531,6 @@ class Engine:
         if error is not None:
             self._abandon(link, str(error))
             return
-        link.folder = result["folder"]
         try:
             link.frames = Frames(result["ring"])
         except MienError as problem:
@@ -565,13 +563,17 @@ class Engine:
     def _spawn(self) -> None:
         command, cwd, env = self._command
         self._log.note(f"starting the engine: {' '.join(command)}")
+        folder = None
         try:
-            child = Child(command, cwd, env, self._log, self._on_line)
+            folder = Path(tempfile.mkdtemp(prefix="mien-engine-"))
+            child = Child(command, cwd, {**env, "MIEN_ENGINE_FOLDER": str(folder)}, self._log, self._on_line)
         except (OSError, ValueError) as error:
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
             program = command[0] if command else "(no command)"
             self._fail(f"{program} cannot be started ({error}); press Install Engine in the tab Mien.")
             return
-        self._link = link = _Link(child, started=now())
+        self._link = link = _Link(child, folder, started=now())
         hello = {"client": "mien-addon", "version": __version__, "protocol": messages.version_text()}
         link.hello = self._send(link, Ticket(self, "hello", hello, (None, None, None), self._limits.start))
 
@@ -664,21 +666,21 @@ class Engine:
         self._link = None
         self._fail_all(link, EngineError(why, messages.VERSION_MISMATCH))
         self._fail(why)
-        threading.Thread(target=link.child.stop, args=(2.0,), daemon=True).start()
+        threading.Thread(target=self._end, args=(link, 2.0), daemon=True).start()
 
     def _fail(self, why: str) -> None:
         self._state, self._why = "failed", why
         self._log.note(f"the engine is given up: {why}")
         self._fail_all(None, EngineError(self.status, messages.ENGINE_GONE))
 
+    def _end(self, link: _Link, seconds: float) -> None:
+        link.child.stop(seconds)
+        self._clean(link)
+
     def _clean(self, link: _Link) -> None:
         """Remove the folder of a child that was killed before it could."""
-        folder = Path(link.folder) if link.folder else None
-        mapped = link.frames is not None
-        link.frames = None
-        # Only what is surely the child's own: named as it names its folders, no link, and its ring was read from there.
-        if mapped and folder and folder.name.startswith("mien-engine-") and folder.is_dir() and not folder.is_symlink():
-            shutil.rmtree(folder, ignore_errors=True)
+        link.frames = None  # a mapped file can't be removed on Windows
+        shutil.rmtree(link.folder, ignore_errors=True)
 
 
 def _as_exception(error: tuple[int, str] | None) -> Exception | None:

@@ -23,8 +23,9 @@ def run(arguments: argparse.Namespace) -> None:
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from .server import Server
+    from .work import Work
 
-    server = Server(source, sink)
+    server = Server(source, sink, Work)
     try:
         server.run()
     finally:

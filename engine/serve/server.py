@@ -20,7 +20,8 @@ from .jobs import Job, Preempted, Queue
 
 log = logging.getLogger("mien")
 
-FOLDER_PREFIX = "mien-engine-"
+FOLDER_VARIABLE = "MIEN_ENGINE_FOLDER"
+"""Names a folder that the add-on made for this process, so that it can remove it should the process be killed."""
 END_WITHIN = 1.5
 """Seconds that running jobs get to end when the add-on has gone."""
 
@@ -35,7 +36,7 @@ class Server:
     def __init__(self, source: BinaryIO, sink: BinaryIO, make_work: Callable[[Path], Any]) -> None:
         self._source, self._sink = source, sink
         self._sink_lock = threading.Lock()
-        self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))  # mode 0700
+        self.folder = _private_folder()
         self._work = make_work(self.folder)
         self._greeted = False
         self._renders, self._performances = Queue(), Queue()
@@ -176,3 +177,11 @@ class Server:
         with self._sink_lock, contextlib.suppress(BrokenPipeError, ValueError):
             self._sink.write(line)
             self._sink.flush()
+
+
+def _private_folder() -> Path:
+    """The folder that was made for this process, else a new one, readable by this user only."""
+    given = os.environ.pop(FOLDER_VARIABLE, "")
+    if given and os.path.isdir(given) and not os.listdir(given):
+        return Path(given)
+    return Path(tempfile.mkdtemp(prefix="mien-engine-"))
