@@ -310,7 +310,7 @@ def _touch(spans, n, x, y, lists, counts, alive):
     first = max(0, np.int64(np.ceil((cy - half_height - reach) * _f(1.0 / SIDE))))
     last = min(BLOCKS - 1, np.int64(np.floor((cy + half_height) * _f(1.0 / SIDE))))
     for line in range(first, last + 1):
-        # The ellipse's extent within the block's pixel rows: at its own extreme if that is there, else at the nearer row.
+        # The ellipse's extent within these pixel rows: at its own extreme if that is there, else at the nearer row.
         above = max(_f(line * SIDE) - cy, -half_height)
         below = min(_f(line * SIDE) + reach - cy, half_height)
         at = min(max(lean, above), below)
