@@ -5,9 +5,9 @@ Importing this package imports no bpy: `addon.bridge` is used and tested without
 
 
 def _parts():
-    from . import animate, head, jobs, render, setup
+    from . import animate, head, jobs, perform, render, setup
 
-    return (setup, jobs, head, render, animate)
+    return (setup, jobs, head, render, animate, perform)
 
 
 def register() -> None:

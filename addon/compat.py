@@ -35,6 +35,13 @@ def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
     return getattr(workspace, "sequencer_scene", None) or context.scene
 
 
+def strip_frames(strip: bpy.types.Strip) -> tuple[float, float, float]:
+    """(first frame shown, frame after the last, frame at which the untrimmed content would begin)."""
+    if hasattr(strip, "left_handle"):
+        return strip.left_handle, strip.right_handle, strip.content_start
+    return strip.frame_final_start, strip.frame_final_end, strip.frame_start
+
+
 # ── materials and worlds ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

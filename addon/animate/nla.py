@@ -24,29 +24,34 @@ def place(obj: bpy.types.Object, action: bpy.types.Action, start: float, end: fl
         strip.action_slot = action.slots[0]
     strip.blend_type = "REPLACE"
     # Values outside all strips would otherwise be whatever was evaluated last.
-    lowest = _is_lowest(data, track)
+    lowest = _is_lowest(data, track, track_name)
     strip.extrapolation = "HOLD" if first and lowest else "HOLD_FORWARD" if lowest else "NOTHING"
     return strip
 
 
 def _free_track(data: bpy.types.AnimData, name: str, start: float, end: float) -> bpy.types.NlaTrack:
-    for track in data.nla_tracks:
-        if track.name.partition(".")[0] == name and not track.lock and not _overlaps(track, start, end):
+    same = [track for track in data.nla_tracks if _is_named(track, name)]
+    for track in same:
+        if not track.lock and not _overlaps(track, start, end):
             return track
     track = data.nla_tracks.new()
-    track.name = name
+    track.name = f"{name} {len(same) + 1}" if same else name
     return track
+
+
+def _is_named(track: bpy.types.NlaTrack, name: str) -> bool:
+    """Whether it is the track of that name, or a further one such as "Speech 2"."""
+    rest = track.name.removeprefix(name).strip()
+    return track.name.startswith(name) and (not rest or rest.isdigit())
 
 
 def _overlaps(track: bpy.types.NlaTrack, start: float, end: float) -> bool:
     return any(strip.frame_start < end and start < strip.frame_end for strip in track.strips)
 
 
-def _is_lowest(data: bpy.types.AnimData, track: bpy.types.NlaTrack) -> bool:
-    """Whether no track of the same kind lies below."""
-    kind = track.name.partition(".")[0]
-    same = [other for other in data.nla_tracks if other.name.partition(".")[0] == kind]
-    return not same or same[0] == track
+def _is_lowest(data: bpy.types.AnimData, track: bpy.types.NlaTrack, name: str) -> bool:
+    """Whether no other track for the same thing lies below."""
+    return next(other for other in data.nla_tracks if _is_named(other, name)) == track
 
 
 def masking(obj: bpy.types.Object, names: set[str]) -> set[str]:

@@ -1,0 +1,17 @@
+"""Speech: from a sound or a line to keys on a head."""
+
+from __future__ import annotations
+
+from . import operators, settings
+
+_PARTS = (settings, operators)
+
+
+def register() -> None:
+    for part in _PARTS:
+        part.register()
+
+
+def unregister() -> None:
+    for part in reversed(_PARTS):
+        part.unregister()

@@ -1,0 +1,212 @@
+"""Make a head speak: sound or text to the engine, its keys back into an Action on the Speech track."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ...engine.contract.errors import MienError
+from .. import compat, session
+from ..animate import curves, nla
+from ..head.settings import active_head
+from ..jobs import EngineJob
+from . import settings, sounds
+
+_SECONDS = 1800.0
+
+
+class MIEN_OT_speak(EngineJob, bpy.types.Operator):
+    """Turn a recording or a typed line into keys: a new Action on the head's NLA track "Speech". Nothing keyed is lost"""
+
+    bl_idname = "mien.speak"
+    bl_label = "Speak"
+    bl_options = {"REGISTER", "UNDO"}
+    progress_label = "Listening"
+    seconds = _SECONDS
+
+    source: bpy.props.EnumProperty(name="From", items=settings.SOURCES, options={"SKIP_SAVE"})
+    audio: bpy.props.StringProperty(name="Sound", subtype="FILE_PATH", options={"SKIP_SAVE"})
+    strip: bpy.props.StringProperty(name="Strip", options={"SKIP_SAVE"})
+    text: bpy.props.StringProperty(name="Words", options={"SKIP_SAVE"})
+    line: bpy.props.StringProperty(name="Line", options={"SKIP_SAVE"})
+    seed: bpy.props.IntProperty(name="Take", min=0, options={"SKIP_SAVE"})
+    frame: bpy.props.IntProperty(
+        name="Frame", description="Where a file or a line begins; a strip keeps its place", default=1, options={"SKIP_SAVE"}
+    )
+    add_sound: bpy.props.BoolProperty(name="Add Sound Strip", default=False, options={"SKIP_SAVE"})
+    set_range: bpy.props.BoolProperty(name="Set Frame Range", default=False, options={"SKIP_SAVE"})
+    push_down: bpy.props.BoolProperty(
+        name="Push Down Active Action",
+        description="If the head's active Action would hide the speech, move it to an NLA track of its own below",
+        default=False,
+        options={"SKIP_SAVE"},
+    )
+    strengths: bpy.props.StringProperty(
+        name="Strengths", description='JSON such as {"head": 0.5}', options={"SKIP_SAVE", "HIDDEN"}
+    )
+
+    @classmethod
+    def poll(cls, context):
+        reason = why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def begin(self, context):
+        head = active_head(context)
+        self._head, self._scene = head.name, context.scene.name
+        self._temporary: Path | None = None
+        self._start = float(self.frame)
+        render = context.scene.render
+        self._fps = render.fps / render.fps_base
+        params: dict[str, Any] = {"seed": self.seed, "fps": self._fps, **self._spoken(context)}
+        if self.strengths:
+            params["strengths"] = json.loads(self.strengths)
+        return session.running().request("perform", params, deadline_s=_SECONDS)
+
+    def _spoken(self, context) -> dict[str, str]:
+        """The request's source, and where it lies."""
+        self._sound: Path | None = None
+        if self.source == "LINE":
+            if not self.line.strip():
+                raise MienError("There is nothing to say; type a line first.")
+            return {"line": self.line}
+        words = {"text": self.text} if self.text.strip() else {}
+        if self.source == "STRIP":
+            strip = sounds.strip_named(context, self.strip)
+            self._start = float(compat.strip_frames(strip)[0])
+            self._temporary = sounds.write_strip(strip, context.evaluated_depsgraph_get(), self._fps)
+            return {"audio": str(self._temporary), **words}
+        if not self.audio:
+            raise MienError("No sound is chosen; choose a file, a strip or type a line.")
+        self._sound = Path(bpy.path.abspath(self.audio)).resolve()
+        if not self._sound.is_file():
+            raise MienError(f"The sound file {self._sound} does not exist; choose another.")
+        return {"audio": str(self._sound), **words}
+
+    def finish(self, context, reply):
+        scene, obj = bpy.data.scenes.get(self._scene), bpy.data.objects.get(self._head)
+        if scene is None or obj is None:
+            raise MienError(f"The head {self._head!r} is no longer there, so its speech was dropped.")
+        if "audio" in reply:
+            self._sound = sounds.keep(Path(reply["audio"]))
+        end = self._start + reply["duration"] * self._fps
+        action = curves.new_action(f"{obj.name} Speech", reply["keys"], self._start, self._fps)
+        _mark(action, reply, self._start, self._fps)
+        hidden = nla.masking(obj, set(reply["keys"]))
+        if hidden and self.push_down:
+            nla.push_down(obj)
+        nla.place(obj, action, self._start, end, nla.SPEECH)
+        if self.add_sound and self._sound is not None:
+            self._add_sound(context, obj)
+        if self.set_range:
+            scene.frame_start, scene.frame_end = round(self._start), max(round(end), round(self._start) + 1)
+        keys = sum(len(rows) for rows in reply["keys"].values())
+        self.report({"INFO"}, f"{obj.name} speaks for {reply['duration']:.1f} s: {keys} keys on {len(reply['keys'])} channels")
+        for note in reply["notes"]:
+            self.report({"INFO"}, note)
+        if hidden and not self.push_down:
+            self.report(
+                {"WARNING"},
+                f"The Action {obj.animation_data.action.name!r} covers {len(hidden)} of these channels and hides their speech; "
+                "push it down in the Action editor, or unlink it.",
+            )
+        return {"FINISHED"}
+
+    def _add_sound(self, context, obj) -> None:
+        strip = sounds.add_strip(context, self._sound, f"{obj.name} speaks", round(self._start))
+        if self.source == "LINE":
+            strip.sound.pack()  # so that it travels with the .blend: it lies in Blender's own folders
+
+    def _end(self, context) -> None:
+        super()._end(context)
+        self._drop_temporary()
+
+    def execute(self, context):
+        try:
+            return super().execute(context)
+        finally:
+            self._drop_temporary()
+
+    def _drop_temporary(self) -> None:
+        temporary = getattr(self, "_temporary", None)
+        if temporary is not None:
+            shutil.rmtree(temporary.parent, ignore_errors=True)
+            self._temporary = None
+
+
+def _mark(action: bpy.types.Action, reply: dict[str, Any], start: float, fps: float) -> None:
+    """Words as the Action's own markers; words and phones with their times for later work."""
+    for word, begin, _ in reply["words"]:
+        action.pose_markers.new(str(word)[:63]).frame = round(start + begin * fps)
+    action["mien_words"] = json.dumps(reply["words"])
+    action["mien_phones"] = json.dumps(reply["phones"])
+
+
+def why_not(context: bpy.types.Context) -> str | None:
+    """Why nothing can be spoken now, as a sentence; None where it can."""
+    if active_head(context) is None:
+        return "Select a Mien head first"
+    if session.missing_reason():
+        return "The engine is not installed; press Install Engine"
+    return None
+
+
+class MIEN_OT_speak_from_panel(bpy.types.Operator):
+    """Turn what is chosen here into keys: a new Action on the head's NLA track "Speech". Nothing keyed is lost"""
+
+    bl_idname = "mien.speak_from_panel"
+    bl_label = "Make It Speak"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context):
+        reason = why_not(context) or _unset(context.scene.mien_speech, context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context):
+        chosen = context.scene.mien_speech
+        frame = context.scene.frame_current if chosen.at_current_frame else context.scene.frame_start
+        bpy.ops.mien.speak(
+            "INVOKE_DEFAULT",
+            source=chosen.source,
+            audio=chosen.audio,
+            strip=chosen.strip,
+            text=chosen.text,
+            line=chosen.line,
+            seed=chosen.seed,
+            frame=frame,
+            add_sound=chosen.add_sound,
+            set_range=chosen.set_range,
+            strengths=json.dumps(settings.strengths(chosen)),
+        )
+        return {"FINISHED"}
+
+
+def _unset(chosen: settings.MienSpeech, context) -> str | None:
+    if chosen.source == "FILE" and not chosen.audio:
+        return "Choose a sound file first"
+    if chosen.source == "LINE" and not chosen.line.strip():
+        return "Type a line first"
+    if chosen.source == "STRIP" and not settings.sound_strips(context):
+        return "The sequencer has no sound strip"
+    return None
+
+
+CLASSES = (MIEN_OT_speak, MIEN_OT_speak_from_panel)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
