@@ -66,7 +66,7 @@ class Deformer:
         with one_at_a_time():
             if len(active):
                 _add_deltas(vertices, self._ids, self._deltas, active, weights[active].astype(np.float32))
-            if active.size or not np.array_equal(rotation, np.eye(3)):
+            if any(not np.array_equal(turn, np.eye(3)) for turn in (rotation, *turns)):
                 _pose(
                     vertices,
                     self._eye,
@@ -85,7 +85,7 @@ class Deformer:
         if head.combinations:
             deltas.append(head["combinations.deltas"].astype(np.float32))
         stacked = np.concatenate(deltas)
-        self._deltas = np.ascontiguousarray(stacked.reshape(len(stacked), -1))
+        self._deltas = np.ascontiguousarray(stacked.reshape(len(stacked), 3 * len(self._ids)))
         self._columns = np.array([_UNIT_COLUMN[name] for name in head.units], dtype=np.int64)
         self._combinations = [[_UNIT_COLUMN[name] for name in names] for names in head.combinations]
 
@@ -106,7 +106,7 @@ class Deformer:
             self._eye[ball] = index + 1
             moved = slot[ball][slot[ball] >= 0]
             if len(ball):
-                sums = self._deltas.reshape(len(self._deltas), -1, 3)[:, moved].sum(1, dtype=np.float64)
+                sums = self._deltas.reshape(len(self._deltas), len(self._ids), 3)[:, moved].sum(1, dtype=np.float64)
                 self._eye_deltas[:, index] = sums / len(ball)
 
     def _prepare_gaussians(self, head: Head) -> None:
