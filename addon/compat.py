@@ -86,6 +86,16 @@ def compositor_output(tree: bpy.types.NodeTree) -> bpy.types.Node:
     return (active or found or [tree.nodes.new(kind)])[0]
 
 
+def set_dilation(node: bpy.types.Node, pixels: int) -> None:
+    """Make a Dilate/Erode node take the greatest (or for negative pixels the least) value around each pixel."""
+    if hasattr(node, "distance"):
+        node.mode, node.distance = "STEP", pixels
+    else:
+        node.inputs["Type"].default_value = "Steps"
+    if "Size" in node.inputs:
+        node.inputs["Size"].default_value = pixels
+
+
 def set_alpha_by_mask(node: bpy.types.Node) -> None:
     """Make a Set Alpha node multiply the whole image by the alpha input."""
     if hasattr(node, "mode"):

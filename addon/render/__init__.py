@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import engine, settings, viewport
+from . import compositor, engine, settings, viewport
 
-_PARTS = (settings, engine, viewport)
+_PARTS = (settings, engine, viewport, compositor)
 
 
 def register() -> None:

@@ -99,41 +99,45 @@ def resolution(render: bpy.types.RenderSettings) -> tuple[int, int]:
     )
 
 
-def border(render: bpy.types.RenderSettings) -> tuple[int, int, int, int]:
+def border(render: bpy.types.RenderSettings, width: int, height: int) -> tuple[int, int, int, int]:
     """(left, top, width, height) in pixels of the part that is rendered."""
-    width, height = resolution(render)
     # In single precision, as Blender multiplies them: a product may lie on the edge of a pixel.
     edges = np.float32([render.border_min_x, render.border_max_x, render.border_min_y, render.border_max_y])
-    left, right, bottom, top = (int(edge * np.float32(size)) for edge, size in zip(edges, (width, width, height, height), strict=True))
+    sizes = (width, width, height, height)
+    left, right, bottom, top = (int(edge * np.float32(size)) for edge, size in zip(edges, sizes, strict=True))
     return left, height - top, max(right - left, 1), max(top - bottom, 1)
 
 
 def of_scene(
     scene: bpy.types.Scene,
     depsgraph: bpy.types.Depsgraph,
+    size: tuple[int, int] | None = None,
     camera: bpy.types.Object | None = None,
     model_matrix: Callable[[bpy.types.Object], Matrix] | None = None,
     shift_x: Callable[[bpy.types.Object], float] | None = None,
 ) -> View:
-    """What the scene's camera sees of the render border.
+    """What the scene's camera sees, cropped to the render border.
 
     Args:
+        size: Pixels of the whole picture, in place of the scene's.
         camera: In place of the scene's.
         model_matrix, shift_x: A render engine's, which know about stereo.
 
     Raises:
         MienError: There is no camera, or it is panoramic.
     """
-    camera = camera or scene.camera
+    # A scene of heads sees through the camera of the scene it follows, and is always rendered whole.
+    leader = scene.mien.follows or scene
+    camera = camera or leader.camera
     if camera is None:
-        raise MienError(f"The scene {scene.name!r} has no camera; add one and make it the scene's camera.")
+        raise MienError(f"The scene {leader.name!r} has no camera; add one and make it the scene's camera.")
     camera = camera.evaluated_get(depsgraph)
     if camera.type != "CAMERA":
         raise MienError(f"{camera.name!r} is the scene's camera but no camera object; choose a camera.")
     if camera.data.type not in ("PERSP", "ORTHO"):
         raise MienError(f"The camera {camera.name!r} is panoramic; Mien renders perspective and orthographic cameras.")
-    width, height = resolution(scene.render)
-    render = scene.render
+    width, height = size or resolution(scene.render)
+    render = leader.render
     projection = camera.calc_matrix_camera(
         depsgraph, x=width, y=height, scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y
     )
@@ -142,7 +146,9 @@ def of_scene(
     if shift_x is not None:
         stereo = shift_x(camera) - camera.data.shift_x
         view.K[0, 2] -= stereo * _shift_unit(camera.data, width, height, render)
-    return replace(view, crop=border(render)) if render.use_border else view
+    if scene.render.use_border and scene.mien.follows is None:
+        view = replace(view, crop=border(scene.render, width, height))
+    return view
 
 
 def _shift_unit(data: bpy.types.Camera, width: int, height: int, render: bpy.types.RenderSettings) -> float:

@@ -104,6 +104,7 @@ class Times:
             view = camera.of_scene(
                 self.depsgraph.scene,
                 self.depsgraph,
+                (engine.resolution_x, engine.resolution_y),
                 engine.camera_override,
                 engine.camera_model_matrix,
                 engine.camera_shift_x,
@@ -153,7 +154,8 @@ def _frame(engine, times: Times, view_name: str, passes: list[Pass], tell) -> tu
     scene_ = times.depsgraph.scene
     moving = any(entry.name == "Vector" for entry in passes)
     moments = []
-    for time in shutter_times(scene_.render, times.start, scene_.mien.motion_samples):
+    leader = scene_.mien.follows or scene_
+    for time in shutter_times(leader.render, times.start, scene_.mien.motion_samples):
         now = times.moment(time, view_name)
         around = (times.moment(time - 1, view_name), times.moment(time + 1, view_name)) if moving else (None, None)
         moments.append((now, *around))

@@ -21,6 +21,9 @@ def _changed(self, context) -> None:
 class MienScene(bpy.types.PropertyGroup):
     """Settings of a scene."""
 
+    follows: bpy.props.PointerProperty(
+        name="Follows", description="The scene whose heads this one renders for the compositor", type=bpy.types.Scene
+    )
     backend: bpy.props.EnumProperty(name="Backend", description="What draws the splats", items=BACKENDS, update=_changed)
     motion_samples: bpy.props.IntProperty(
         name="Motion Samples",
