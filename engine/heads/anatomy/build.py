@@ -17,7 +17,7 @@ from . import correct, hair, parts, source
 from .subdivide import subdivide, subdivide_corners, triangles
 
 PARTS = ("skin", "eye.L", "eye.R", "teeth.upper", "teeth.lower", "gums", "tongue", "hair", "clothes")
-EYE_YAW, EYE_PITCH = np.radians(32.0), np.radians(26.0)
+EYE_YAW, EYE_PITCH = np.radians(30.0), np.radians(21.0)
 
 
 @dataclass
@@ -128,12 +128,12 @@ def _slide(points: np.ndarray, level, normal: np.ndarray, move: np.ndarray) -> n
     """Moves the chosen points [move] along the surface onto level(p) = 0 by Newton steps."""
     points = points.copy()
     step = 1e-4
-    for _ in range(4):
+    for _ in range(10):
         p = points[move]
         value = level(p)
         gradient = np.stack([(level(p + step * e) - value) / step for e in np.eye(3)], axis=1)
         gradient -= normal[move] * (gradient * normal[move]).sum(1, keepdims=True)
-        squared = np.maximum((gradient**2).sum(1), 0.05)
+        squared = np.maximum((gradient**2).sum(1), 0.15)
         points[move] = p - np.clip(value / squared, -0.006, 0.006)[:, None] * gradient
     return points
 
@@ -292,12 +292,14 @@ def build(
         centre, radius = parts.fit_sphere(person[np.unique(base.quads[group])])
         eyes[side] = (centre, radius * 0.922)
     masks = {name: source.mask(base, name, uv) for name in ("lips", "inside-mouth", "eyelids", "ears")}
-    skin, skin_units, combinations = correct.correct(skin, fine, skin_units, eyes, masks, mark)
+    upper_arch = parts.dental_arch(person[np.unique(base.quads["helper-upper-teeth"])], True)
+    skin, skin_units, combinations = correct.correct(skin, fine, skin_units, eyes, masks, upper_arch)
     normal = normals(skin, fine)
 
     out = _Collector()
     cover = level_neck(skin)
-    keep = cover[fine].max(axis=1) > -0.035
+    near_neck = np.hypot(skin[:, 0], skin[:, 1] - mark.neck[1]) < 0.125
+    keep = (cover[fine].max(axis=1) > -0.03) & (near_neck | (cover > 0.03))[fine].all(axis=1)
     skin_quads, skin_used = compact(fine[keep])
     values = {name.replace("inside-", "inner_"): mask[skin_used] for name, mask in masks.items()}
     skin_slice = out.add("skin", skin[skin_used], skin_quads, skin_units[:, skin_used], values)
@@ -358,6 +360,8 @@ def build(
     )  # fmt: skip
     head.values["scalp"] = np.zeros(len(vertices))
     head.values["scalp"][skin_slice] = scalp[skin_used]
+    near_eye = np.min([np.linalg.norm(vertices - centre, axis=1) - radius for centre, radius in eyes.values()], axis=0)
+    head.values["thin"] = np.maximum(1 - smooth(near_eye, 0.002, 0.010), smooth(head.values["inner_mouth"], 0.2, 0.6))
     head.colour = hair.paint(head, mark, look, PARTS)
     head.strands = hair.grow(head, mark, base, person, look)
     _translate(head, -origin)
@@ -377,7 +381,11 @@ def _clothes(skin, quads, normal, level_neck, level_bust) -> parts.Piece:
     points, outward = skin[used], normal[used]
     neck = level_neck(points)
     points = _slide(points, level_neck, outward, neck > -0.001)
-    points = _slide(points, level_bust, outward, level_bust(points) < 0.001)
+    edges = np.sort(np.stack([shirt_quads, np.roll(shirt_quads, -1, axis=1)], axis=-1).reshape(-1, 2), axis=1)
+    single, counts = np.unique(edges, axis=0, return_counts=True)
+    rim = np.zeros(len(points), dtype=bool)
+    rim[single[counts == 1]] = True
+    points = _slide(points, level_bust, outward, (level_bust(points) < 0.0) | (rim & (neck < -0.02)))
     points = points + outward * (0.0022 + 0.0045 * smooth(-neck, 0.0, 0.05))[:, None]
     shirt_quads, matrix = subdivide(shirt_quads, len(points), 0)
     collar_ids = border_loop(shirt_quads, lambda ids: np.abs(neck[ids]) < 0.012)
@@ -385,7 +393,16 @@ def _clothes(skin, quads, normal, level_neck, level_bust) -> parts.Piece:
     outward_path = outward[collar_ids][cKDTree(points[collar_ids]).query(path)[1]]
     rib = tube(path, outward_path, (0.0028, 0.0075))
     values = {"collar": np.ones(len(rib.vertices))}
-    return parts.join([parts.Piece(points, shirt_quads, {}), parts.Piece(rib.vertices, rib.quads, values)])
+    hem = border_loop(shirt_quads, lambda ids: level_bust(points[ids]) < 0.02)
+    return parts.join([parts.Piece(points, shirt_quads, {}), parts.Piece(rib.vertices, rib.quads, values), _cap(points[hem])])
+
+
+def _cap(loop: np.ndarray, rings: int = 6) -> parts.Piece:
+    """A dome that closes the bust below: from its edge loop [N,3] in to a point."""
+    middle = loop.mean(axis=0) + [0, 0, 0.02]
+    shrink = np.linspace(1, 0.02, rings)[:, None, None]
+    points = middle + (loop - middle) * shrink
+    return parts.Piece(points.reshape(-1, 3), parts.grid_quads(rings, len(loop)), {})
 
 
 def _translate(head: Anatomy, by: np.ndarray) -> None:

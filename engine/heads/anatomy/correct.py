@@ -6,8 +6,10 @@ Lips that do not meet, lids that cut into the ball, a mouth that does not close 
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ...contract.channels import UNITS
+from .parts import Arch
 
 LID_CLEARANCE = 0.0004
 
@@ -39,8 +41,96 @@ def blink(skin, units, eyes, masks):
     return combinations
 
 
-def correct(skin, quads, units, eyes, masks, mark):
-    """(skin [V,3], units [54,V,3], combinations) after all corrections."""
+#: What a strong smile brings with it, as the square of the smile: parted lips and lifted cheeks.
+SMILE = {"mouthUpperUp": 0.5, "mouthLowerDown": 0.95, "cheekSquint": 0.55, "noseSneer": 0.12}
+
+
+def smile(units):
+    """Quadratic corrections of both smiles: a light smile stays closed, a full one bares the upper teeth."""
+    return {
+        ("mouthSmile" + side, "mouthSmile" + side): sum(
+            weight * units[UNITS.index(name + side)] for name, weight in SMILE.items()
+        )
+        for side in ("Left", "Right")
+    }
+
+
+def lip_seam(skin, units, masks, overlap: float = 0.0006):
+    """Vertices with the lips closed: where seen from the front a gap is left, both lips move until they overlap.
+
+    Which lip a vertex belongs to shows in how far the jaw carries it, against its neighbours at the same x.
+    """
+    lips = masks["lips"] > 0.4
+    drop = -units[UNITS.index("jawOpen")][:, 2]
+    x = skin[:, 0]
+    width = np.abs(x[lips]).max()
+    places = np.linspace(-width, width, 61)
+    reach = width / 18
+    gap, line, split = np.zeros((3, len(places)))
+    for index, place in enumerate(places):
+        here = lips & (np.abs(x - place) < reach)
+        low, high = drop[here].min(), drop[here].max()
+        split[index] = (low + high) / 2
+        # The seam is between the parts of the lips that face the front.
+        near = here & (skin[:, 1] < skin[here, 1].min() + 0.009)
+        above, below = near & (drop < split[index]), near & (drop >= split[index])
+        line[index] = skin[near, 2].mean()
+        if high - low > 0.004 and above.any() and below.any():
+            top, bottom = skin[above, 2].min(), skin[below, 2].max()
+            gap[index], line[index] = np.clip(top - bottom + overlap, 0, 0.004), (top + bottom) / 2
+    kernel = np.array([1, 2, 1]) / 4
+    gap, line = (np.convolve(np.pad(v, 1, mode="edge"), kernel, mode="valid") for v in (gap, line))
+    amount, seam, middle = (np.interp(x, places, v) for v in (gap, line, split))
+    front = skin[lips, 1].min() + 0.03
+    fade = np.exp(-(((skin[:, 2] - seam) / 0.007) ** 2)) * (np.abs(x) < width * 1.05) * (skin[:, 1] < front)
+    result = skin.copy()
+    result[:, 2] += amount * fade * np.where(drop > middle, 0.62, -0.38)
+    return result
+
+
+#: Sided units that draw the lips back over the teeth.
+DRAWING = ("mouthSmile", "mouthStretch", "mouthDimple", "mouthPress", "mouthFrown", "mouthUpperUp", "mouthLowerDown")
+
+
+def clear_teeth(skin, units, combinations, masks, arch: Arch, clearance: float = 0.0012) -> None:
+    """Units that pull lips and cheeks through the teeth are led around them instead; changes `units` in place.
+
+    Each unit is tried on both sides at 1; where the mouth's lining or the lips then lie inside the dental arch, they
+    are pushed out along the arch's normal, and what lies over them goes along.
+    """
+    s = np.linspace(-arch.length, arch.length, 161)
+    _, outward = arch.frame(s)
+    tree = cKDTree(np.stack([arch.x(s), arch.y(s)], axis=1))
+
+    def outside(points):
+        """Signed distance from the arch [N], positive in front, and its outward direction [N,3]."""
+        near = tree.query(points[:, :2])[1]
+        foot = np.stack([arch.x(s[near]), arch.y(s[near]), points[:, 2]], axis=1)
+        return ((points - foot) * outward[near]).sum(axis=1), outward[near]
+
+    height = np.abs(skin[:, 2] - float(arch.edge(0.0))) < 0.022
+    soft = ((masks["inside-mouth"] > 0.3) | (masks["lips"] > 0.3)) & height
+    soft &= outside(skin)[0] > 0.0
+    inner = np.flatnonzero(soft)
+    distance, near = cKDTree(skin[inner]).query(skin, k=6)
+    share = np.exp(-((distance[:, 0] / 0.010) ** 2))[:, None]
+    left = np.clip(0.5 + skin[:, 0] / 0.016, 0, 1)[:, None]
+    for name in DRAWING:
+        pair = [UNITS.index(name + side) for side in ("Left", "Right")]
+        posed = skin + units[pair].sum(axis=0)
+        for unit in ("Left", "Right"):
+            posed = posed + combinations.get((name + unit,) * 2, 0)
+        depth, direction = outside(posed[inner])
+        push = np.clip(clearance - depth, 0, 0.02)[:, None] * direction
+        whole = push[near].mean(axis=1) * share
+        units[pair[0]] += whole * left
+        units[pair[1]] += whole * (1 - left)
+
+
+def correct(skin, quads, units, eyes, masks, arch: Arch):
+    """(skin [V,3], units [54,V,3], combinations) after all corrections. `arch`: the upper teeth's."""
     units = units.copy()
-    combinations = blink(skin, units, eyes, masks)
+    skin = lip_seam(skin, units, masks)
+    combinations = blink(skin, units, eyes, masks) | smile(units)
+    clear_teeth(skin, units, combinations, masks, arch)
     return skin, units, combinations

