@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from functools import cache
 from pathlib import Path
 
@@ -32,8 +33,9 @@ def find(name_or_file: str) -> Path:
     for name, path in heads:
         if name_or_file.casefold() in (name.casefold(), path.stem.casefold()):
             return path
-    if Path(name_or_file).is_file():
-        return Path(name_or_file)
+    with contextlib.suppress(OSError, ValueError):  # a name that no file can have
+        if Path(name_or_file).is_file():
+            return Path(name_or_file)
     names = ", ".join(name for name, _ in heads) or "none yet"
     raise MienError(f"There is no head or file {name_or_file!r}; shipped heads are: {names}.")
 

@@ -106,13 +106,12 @@ class Work:
             MienError: A head is not loaded, or what is asked for cannot be rendered.
         """
         started = time.perf_counter()
-        backend = self._backend(params["backend"])
+        backend = self._backend(params["backend"], job)
         planes = self._planes(params, backend, job)
         height, width = planes[params["passes"][0]].shape[:2]
         result: dict[str, Any] = {"width": width, "height": height, "backend": backend.name, "device": backend.device}
-        note = getattr(backend, "note", "")
-        if note and params["backend"] == "auto":
-            result["reason"] = note
+        if backend.note:
+            result["reason"] = backend.note
         if params["transport"] == "inline":
             result["passes"] = [_inline(name, plane) for name, plane in planes.items()]
         else:
@@ -125,10 +124,11 @@ class Work:
         result["seconds"] = time.perf_counter() - started
         return result
 
-    def _backend(self, name: str) -> Backend:
+    def _backend(self, name: str, job: Job) -> Backend:
         from .. import splat
 
         if name not in self._backends:
+            job.progress(0.0, "Preparing the renderer; the first time takes some seconds")
             self._backends[name] = splat.open_backend(name)
         return self._backends[name]
 
@@ -153,7 +153,8 @@ class Work:
             if len(samples) == 1:
                 return {name: planes[name] for name in names}
             blur.add(planes)
-        return {name: plane for name, plane in blur.result().items() if name in names}
+        means = blur.result()
+        return {name: means[name] for name in names}
 
     def _frame(self, heads: Sequence[Mapping[str, Any]], camera: Mapping[str, Any]) -> Frame:
         return Frame([self._gaussians(entry["head"], entry) for entry in heads], _camera(camera))

@@ -1,0 +1,461 @@
+"""The engine process as the add-on meets it: over pipes, with good requests, bad ones and none."""
+
+import base64
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic_head import make_parts
+
+from engine.contract import messages
+from engine.contract.channels import from_mapping
+from engine.contract.passes import DEPTH_BACKGROUND, PASSES
+from engine.contract.ring import RingReader
+from engine.heads import format
+from engine.heads.deform import Deformer
+from engine.serve.jobs import Job, Preempted, Queue
+from engine.serve.proxy import save_proxy, srgb_to_linear
+from engine.serve.work import Average
+from engine.splat import open_backend
+from engine.splat.interface import Camera, Frame
+
+ROOT = Path(__file__).resolve().parent.parent
+IDENTITY = np.eye(4)
+ALL = [entry.name for entry in PASSES]
+
+
+class Client:
+    """Speaks to an engine process line by line; every wait ends."""
+
+    def __init__(self, *command, greet=True):
+        self.process = subprocess.Popen(
+            [sys.executable, *(command or ("-m", "engine", "serve"))],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.log = b""
+        self._lines = queue.Queue()
+        self._count = 0
+        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._drain, daemon=True).start()
+        if greet:
+            self.hello = self.ask("hello", client="test", version="1", protocol="1.0")
+
+    def _read(self):
+        for line in self.process.stdout:
+            self._lines.put(messages.parse_reply(line))
+
+    def _drain(self):
+        for line in self.process.stderr:
+            self.log += line
+
+    def write(self, content):
+        self.process.stdin.write(content)
+        self.process.stdin.flush()
+
+    def send(self, method, **params):
+        self._count += 1
+        self.write(messages.request_line(method, params, self._count))
+        return self._count
+
+    def cancel(self, id):
+        self.write(messages.request_line("$/cancelRequest", {"id": id}))
+
+    def receive(self, seconds=90):
+        """The next response, progress left out."""
+        while True:
+            message = self._lines.get(timeout=seconds)
+            if isinstance(message, messages.Response):
+                return message
+
+    def ask(self, method, **params):
+        id = self.send(method, **params)
+        response = self.receive()
+        assert response.id == id
+        assert response.error is None, response.error
+        return response.result
+
+    def refused(self, method, **params):
+        self.send(method, **params)
+        return self.receive().error
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+@pytest.fixture
+def clients():
+    made = []
+
+    def make(*command, **options):
+        made.append(Client(*command, **options))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.end()
+
+
+@pytest.fixture
+def fake(clients, tmp_path):
+    """The real loop and queues around work that does as it is told."""
+    return clients(str(ROOT / "tests" / "fake_worker.py"), f"marks={tmp_path}")
+
+
+@pytest.fixture(scope="module")
+def engine():
+    client = Client()
+    yield client
+    client.end()
+
+
+@pytest.fixture(scope="module")
+def head_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("heads") / "ellipsoid.mien"
+    info, arrays = make_parts()
+    format.save(format.make_head(info, arrays), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def head(engine, head_file):
+    return engine.ask("head/load", id="one", head=str(head_file))
+
+
+def camera(size=48, distance=1.0):
+    """From the front, looking along +y at the head's middle."""
+    matrix = np.array([[1, 0, 0, 0], [0, 0, -1, 0.3], [0, 1, 0, distance], [0, 0, 0, 1.0]])
+    K = [size * 2.0, 0, size / 2, 0, size * 2.0, size / 2, 0, 0, 1]
+    return {"world_to_camera": matrix.ravel().tolist(), "K": K, "width": size, "height": size}
+
+
+def pose(values=None, x=0.0, **neighbours):
+    matrix = np.eye(4)
+    matrix[0, 3] = x
+    return {"head": "one", "values": values or {}, "matrix": matrix.ravel().tolist(), **neighbours}
+
+
+def params(*samples, passes=("Combined",), **changes):
+    samples = [{"heads": [entry], "camera": camera()} for entry in samples or (pose(),)]
+    fixed = {"viewport": "View", "backend": "cpu", "priority": "final", "transport": "ring"}
+    return {**fixed, "samples": samples, "passes": list(passes), **changes}
+
+
+def pixels(reply):
+    return RingReader(reply["ring"]).read(reply["slot"], reply["sequence"])
+
+
+def direct(head_file, values=None, x=0.0, passes=("Combined",)):
+    """The same picture without the process."""
+    matrix = np.eye(4)
+    matrix[0, 3] = x
+    view = camera()
+    shapes = Camera(np.reshape(view["world_to_camera"], (4, 4)), np.reshape(view["K"], (3, 3)), 48, 48)
+    objects = [Deformer(format.load(head_file))(from_mapping(values or {}), matrix)]
+    return open_backend("cpu").render(Frame(objects, shapes), passes)
+
+
+# ── rendering ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_hello_says_what_the_engine_can_do(engine):
+    hello = engine.hello
+    assert hello["pid"] == engine.process.pid
+    assert Path(hello["folder"]).stat().st_mode & 0o777 == 0o700
+    capabilities = hello["capabilities"]
+    assert capabilities["passes"] == ALL
+    assert any(entry["name"] == "cpu" and entry["available"] for entry in capabilities["backends"])
+
+
+def test_a_head_comes_with_its_proxy(head, head_file):
+    info, arrays = make_parts()
+    assert head["head"] == "one"
+    assert head["units"] == list(info["units"])
+    with np.load(head["proxy"], allow_pickle=False) as proxy:
+        assert np.array_equal(proxy["vertices"], arrays["mesh.vertices"])
+        assert proxy["unit_deltas"].shape == arrays["units.deltas"].shape
+        assert proxy["colour"].shape == arrays["mesh.vertices"].shape
+        assert np.isfinite(proxy["colour"]).all()
+        names = [[head["units"][index] for index in row if index >= 0] for row in proxy["combinations"]]
+    assert names == [entry["units"] for entry in info["combinations"]]
+
+
+def test_a_proxys_vertex_has_the_colour_of_the_gaussians_on_it(tmp_path):
+    info, arrays = make_parts()
+    arrays["gaussians.sh"][:] = 0.0
+    arrays["gaussians.sh"][:, 0] = [0.9, 0.0, -0.9]
+    head = format.make_head(info, arrays)
+    with np.load(save_proxy(head, tmp_path)) as proxy:
+        colour = 0.5 + 0.28209479 * np.array([0.9, 0.0, -0.9])
+        expected = srgb_to_linear(colour) if head.blend_space == "srgb" else colour
+        assert np.allclose(proxy["colour"], expected, atol=1e-3)
+
+
+def test_a_frame_is_the_one_that_the_renderer_makes(engine, head, head_file):
+    values = {"AU26 Jaw Drop": 0.7, "Head Yaw": 0.3}
+    reply = engine.ask("frame/render", **params(pose(values, 0.02), passes=ALL))
+    found, expected = pixels(reply), direct(head_file, values, 0.02, ALL)
+    assert (reply["width"], reply["height"], reply["backend"]) == (48, 48, "cpu")
+    assert [entry["name"] for entry in reply["passes"]] == list(found)
+    for name in ALL:
+        assert np.allclose(found[name], expected[name], atol=1e-6), name
+    assert found["Mask"].max() > 0.5
+
+
+def test_a_frame_in_the_reply_is_the_frame_in_the_ring(engine, head):
+    wanted = params(passes=ALL)
+    found = pixels(engine.ask("frame/render", **wanted))
+    reply = engine.ask("frame/render", **{**wanted, "transport": "inline"})
+    for entry in reply["passes"]:
+        content = zlib.decompress(base64.b64decode(entry["data"]))
+        plane = np.frombuffer(content, entry["dtype"]).reshape(48, 48, entry["components"])
+        assert np.allclose(plane, found[entry["name"]], rtol=1e-3, atol=1e-4)
+
+
+def test_motion_blur_is_the_mean_of_the_samples_and_keeps_the_heads_depth(engine, head, head_file):
+    places = (-0.03, 0.0, 0.03)
+    reply = engine.ask("frame/render", **params(*(pose(x=x) for x in places), passes=["Depth", "Combined"]))
+    found = pixels(reply)
+    apart = [direct(head_file, x=x, passes=["Combined", "Depth", "Mask"]) for x in places]
+    assert list(found) == ["Depth", "Combined"]
+    assert np.allclose(found["Combined"], np.mean([entry["Combined"] for entry in apart], axis=0), atol=1e-5)
+    anywhere = np.max([entry["Mask"] for entry in apart], axis=0) > 0.01
+    nowhere = np.max([entry["Mask"] for entry in apart], axis=0) < 1 / 1000
+    assert found["Depth"][anywhere].max() < 1.2
+    assert np.all(found["Depth"][nowhere] == np.float32(DEPTH_BACKGROUND))
+
+
+def test_the_mean_of_one_sample_is_that_sample():
+    random = np.random.default_rng(1)
+    mask = random.uniform(0.1, 1, (4, 5, 1)).astype(np.float32)
+    planes = {"Mask": mask, "Depth": np.full((4, 5, 1), 2.5, np.float32), "Vector": random.normal(size=(4, 5, 4))}
+    average = Average()
+    average.add(planes)
+    for name, plane in average.result().items():
+        assert np.allclose(plane, plane * 0 + planes[name], atol=1e-6)
+
+
+def test_what_moves_has_vectors_and_what_stands_has_none(engine, head):
+    still = pixels(engine.ask("frame/render", **params(passes=["Vector", "Mask"])))
+    assert np.abs(still["Vector"]).max() < 1e-4
+    neighbours = {
+        side: {"values": {}, "matrix": pose(x=x)["matrix"]} for side, x in (("previous", -0.01), ("next", 0.01))
+    }
+    moving = pixels(engine.ask("frame/render", **params(pose(**neighbours), passes=["Vector", "Mask"])))
+    solid = moving["Mask"][..., 0] > 0.9
+    assert solid.any()
+    assert np.abs(moving["Vector"][solid][:, [0, 2]]).min() > 0.5
+    assert np.abs(moving["Vector"][solid][:, [1, 3]]).max() < 0.2
+
+
+def test_a_border_is_a_part_of_the_whole_picture(engine, head):
+    whole = pixels(engine.ask("frame/render", **params()))["Combined"]
+    cropped = params()
+    cropped["samples"][0]["camera"]["crop"] = [10, 20, 30, 17]
+    reply = engine.ask("frame/render", **cropped)
+    assert (reply["width"], reply["height"]) == (30, 17)
+    assert np.allclose(pixels(reply)["Combined"], whole[20:37, 10:40], atol=1e-6)
+
+
+def test_a_frame_without_heads_is_empty(engine):
+    wanted = params(passes=["Combined", "Depth"])
+    wanted["samples"][0]["heads"] = []
+    found = pixels(engine.ask("frame/render", **wanted))
+    assert not found["Combined"].any()
+    assert np.all(found["Depth"] == np.float32(DEPTH_BACKGROUND))
+
+
+# ── bad input ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_bad_input_gets_a_sentence_and_the_engine_goes_on(engine, head, tmp_path):
+    code, sentence = engine.refused("head/load", id="two", head="No Such Head")
+    assert (code, "No Such Head" in sentence) == (messages.BAD_INPUT, True)
+    broken = tmp_path / "broken.mien"
+    broken.write_bytes(b"PK\x03\x04 and nothing more")
+    code, sentence = engine.refused("head/load", id="two", head=str(broken))
+    assert (code, "broken.mien" in sentence) == (messages.BAD_INPUT, True)
+    code, sentence = engine.refused("head/load", id="two", head="x" * 4000)
+    assert code == messages.BAD_INPUT
+    unknown = params()
+    unknown["samples"][0]["heads"][0]["head"] = "nobody"
+    assert engine.refused("frame/render", **unknown) == (
+        messages.BAD_INPUT,
+        "The head 'nobody' is not loaded; check that its file is still where it was.",
+    )
+    flat = params()
+    flat["samples"][0]["heads"][0]["matrix"] = [0.0] * 16
+    assert engine.refused("frame/render", **flat)[0] == messages.BAD_INPUT
+    huge = params(passes=ALL)
+    huge["samples"][0]["camera"] |= {"width": 16384, "height": 16384}
+    code, sentence = engine.refused("frame/render", **huge)
+    assert "choose fewer passes or a smaller size" in sentence
+    assert engine.refused("perform", audio=str(broken), seed=0, fps=24)[0] == messages.BAD_INPUT
+    assert engine.refused("perform", seed=0, fps=24)[0] == messages.BAD_INPUT
+    assert engine.ask("frame/render", **params())["width"] == 48
+    assert b"Traceback" not in engine.log
+
+
+def test_random_bytes_and_an_endless_line_are_refused_and_the_engine_goes_on(clients):
+    client = clients(str(ROOT / "tests" / "fake_worker.py"))
+    random = np.random.default_rng(0)
+    noise = bytes(random.integers(0, 256, 20_000, dtype=np.uint8).tolist())
+    client.write(noise + b"\n")
+    client.write(b'{"jsonrpc": "2.0", "id": 1, "method": "' + b"a" * (3 * messages.REQUEST_LIMIT) + b'"}\n')
+    client.write(b'\n  \n{"half": \n')
+    id = client.send("ping")
+    answers = []
+    while not answers or answers[-1].id != id:
+        answers.append(client.receive())
+    refusals = [entry.error for entry in answers[:-1]]
+    assert all(code in (messages.PARSE_ERROR, messages.INVALID_REQUEST) for code, _ in refusals)
+    assert sum("longer than 8388608 bytes" in sentence for _, sentence in refusals) == 1
+
+
+def test_hello_comes_first_and_its_version_counts(clients):
+    client = clients(str(ROOT / "tests" / "fake_worker.py"), greet=False)
+    assert client.refused("head/release", id="one") == (messages.INVALID_REQUEST, "The first message must be 'hello'.")
+    code, sentence = client.refused("hello", client="test", version="1", protocol="2.0", novelty=[1])
+    assert (code, "update the engine" in sentence) == (messages.VERSION_MISMATCH, True)
+    assert client.ask("hello", client="test", version="1", protocol="1.9")["protocol"] == "1.0"
+
+
+# ── order ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def order(viewport, priority="preview"):
+    return {**params(), "viewport": viewport, "priority": priority, "samples": [{"heads": [], "camera": camera(4)}]}
+
+
+def test_a_final_frame_overtakes_waiting_previews_and_preempts_the_running_one(fake):
+    running = fake.send("frame/render", **order("patient"))
+    time.sleep(0.1)
+    waiting = fake.send("frame/render", **order("other"))
+    final = fake.send("frame/render", **order("render", "final"))
+    assert fake.receive().id == final
+    answers = {fake.receive().id}
+    assert answers == {waiting}, "and the preempted preview runs again after those that waited"
+    fake.cancel(running)
+    response = fake.receive()
+    assert (response.id, response.error[0]) == (running, messages.CANCELLED)
+
+
+def test_of_a_viewports_previews_the_newest_wins(fake):
+    busy = fake.send("frame/render", **order("slow", "final"))
+    time.sleep(0.1)
+    sent = [fake.send("frame/render", **order(viewport)) for viewport in ("A", "B", "A", "A")]
+    answers = [fake.receive() for _ in range(5)]
+    superseded = [entry.id for entry in answers if entry.error and entry.error[0] == messages.SUPERSEDED]
+    assert superseded == [sent[0], sent[2]]
+    assert {entry.id for entry in answers if entry.error is None} == {busy, sent[1], sent[3]}
+
+
+def test_a_performance_holds_up_no_frame_and_a_ping_is_answered_at_once(fake):
+    performing = fake.send("perform", line="patient", seed=0, fps=24)
+    rendering = fake.send("frame/render", **order("patient"))
+    ping = fake.send("ping")
+    assert fake.receive(10).id == ping
+    final = fake.send("frame/render", **order("render", "final"))
+    assert fake.receive(10).id == final
+    for id in (performing, rendering):
+        fake.cancel(id)
+    assert {fake.receive(10).error[0] for _ in range(2)} == {messages.CANCELLED}
+
+
+def test_what_only_waits_is_cancelled_at_once(fake):
+    blocking = fake.send("perform", line="patient", seed=0, fps=24)
+    waiting = fake.send("perform", line="Hello.", seed=0, fps=24)
+    fake.cancel(waiting)
+    fake.cancel(999_999)
+    response = fake.receive(10)
+    assert (response.id, response.error[0]) == (waiting, messages.CANCELLED)
+    fake.cancel(blocking)
+    assert fake.receive(10).id == blocking
+
+
+def test_a_preempted_preview_gives_way_to_a_newer_one():
+    jobs = Queue()
+    old, new = (Job(messages.Request("frame/render", order("A"), id), print) for id in (1, 2))
+    jobs.put(old)
+    assert jobs.get() is old
+    jobs.put(Job(messages.Request("frame/render", order("R", "final"), 3), print))
+    with pytest.raises(Preempted):
+        old.check()
+    jobs.put(new)
+    assert not jobs.put_back(old)
+
+
+# ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_shutdown_ends_the_process_and_its_folder(fake):
+    folder = Path(fake.hello["folder"])
+    assert fake.ask("shutdown") == {}
+    fake.process.wait(10)
+    assert not folder.exists()
+
+
+def test_at_the_end_of_its_input_the_engine_ends_whatever_its_workers_do(clients, tmp_path):
+    client = clients(str(ROOT / "tests" / "fake_worker.py"), f"marks={tmp_path}")
+    folder = Path(client.hello["folder"])
+    client.send("frame/render", **order("deaf", "final"))
+    client.send("perform", line="deaf", seed=0, fps=24)
+    time.sleep(0.2)
+    client.process.stdin.close()
+    client.process.wait(10)
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without telling it")
+def test_terminated_it_removes_its_folder(clients):
+    client = clients()
+    client.process.send_signal(signal.SIGTERM)
+    client.process.wait(10)
+    assert not Path(client.hello["folder"]).exists()
+
+
+def test_what_libraries_print_goes_to_the_log_and_what_they_read_is_not_the_protocol():
+    code = (
+        "import os, sys\n"
+        "from engine.serve import take_pipes\n"
+        "source, sink = take_pipes()\n"
+        "print('from Python'); os.system('echo from a child'); os.write(1, b'from C\\n')\n"
+        "assert sys.stdin.readline() == ''\n"
+        "sink.write(source.readline()); sink.flush()\n"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=ROOT, input="message\n", capture_output=True, text=True, timeout=60)
+    assert result.stdout == "message\n"
+    for text in ("from Python", "from a child", "from C"):
+        assert text in result.stderr
+
+
+def test_every_line_on_stdout_is_a_message():
+    requests = [
+        messages.request_line("hello", {"client": "t", "version": "1", "protocol": "1.0"}, 1),
+        messages.request_line("frame/render", params(), 2),
+        b"nonsense\n",
+        messages.request_line("shutdown", {}, 3),
+    ]
+    command = [sys.executable, "-m", "engine", "serve"]
+    result = subprocess.run(command, cwd=ROOT, input=b"".join(requests), capture_output=True, timeout=60)
+    assert result.returncode == 0
+    for line in result.stdout.splitlines():
+        assert json.loads(line)["jsonrpc"] == "2.0"
