@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,12 @@ import bpy
 
 from ..engine.contract.errors import MienError
 from .bridge import Engine
+from .setup import installer
 
 #: The extension's package, under which Blender keeps its preferences and its folder.
 PACKAGE = __package__.rpartition(".")[0]
 ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "engine" / "requirements.txt"
 PYTHON_VARIABLE = "MIEN_ENGINE_PYTHON"
 LOAD_SECONDS = 180.0
 _PUMP_SECONDS = 0.02
@@ -33,9 +34,13 @@ def preferences() -> Any:
     return addon.preferences if addon else None
 
 
+def installed_folder() -> Path:
+    """The environment that Install Engine makes, whether it is there or not."""
+    return folder() / "engine"
+
+
 def installed_python() -> Path:
-    """The interpreter that Install Engine makes, whether it is there or not."""
-    return folder() / "engine" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    return installer.environment_python(installed_folder())
 
 
 def python() -> Path | None:
@@ -44,8 +49,15 @@ def python() -> Path | None:
     for candidate in (os.environ.get(PYTHON_VARIABLE), chosen.engine_python if chosen else "", installed_python()):
         if candidate:
             found = Path(bpy.path.abspath(str(candidate)))
+            if candidate == installed_python() and installer.stamp(installed_folder()) is None:
+                return None  # an installation that was cut off
             return found if found.is_file() else None
     return None
+
+
+def outdated() -> bool:
+    """Whether Install Engine's environment is in use and was made for another version of Mien."""
+    return python() == installed_python() and installer.stamp(installed_folder()) != installer.fingerprint(REQUIREMENTS)
 
 
 def missing_reason() -> str | None:

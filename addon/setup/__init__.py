@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from . import preferences
 
-_PARTS = (preferences,)
+def _parts():
+    # Not at the top: `session` needs this room's installer, and these need `session`.
+    from . import operators, preferences
+
+    return (preferences, operators)
 
 
 def register() -> None:
-    for part in _PARTS:
+    for part in _parts():
         part.register()
 
 
 def unregister() -> None:
-    for part in reversed(_PARTS):
+    for part in reversed(_parts()):
         part.unregister()

@@ -7,16 +7,24 @@ import bpy
 from .. import session
 
 
+def _changed(self, context) -> None:
+    session.stop()
+
+
 class MienPreferences(bpy.types.AddonPreferences):
     bl_idname = session.PACKAGE
 
     engine_python: bpy.props.StringProperty(
         name="Engine Python",
-        description="Python that runs the engine; empty for the one that Install Engine makes",
+        description="Python that runs the engine, with the packages of engine/requirements.txt; empty for the one that Install Engine makes",
         subtype="FILE_PATH",
+        update=_changed,
     )
 
     def draw(self, context):
+        from ..ui.panels import draw_status
+
+        draw_status(self.layout, context)
         self.layout.prop(self, "engine_python")
 
 
