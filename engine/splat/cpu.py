@@ -86,7 +86,7 @@ class CpuBackend:
             kernels.composite(
                 starts,
                 ids,
-                spans,
+                spans.ravel(),
                 rows,
                 stride,
                 np.array([x, y, width, height]),

@@ -13,11 +13,21 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from .blend import EXPONENT_MIN, GEOMETRY, LANES, SIDE, bits_from_float, blend, float_from_bits
+from .blend import (
+    BLOCKS,
+    EXPONENT_MIN,
+    GEOMETRY,
+    LANES,
+    SIDE,
+    bits_from_float,
+    blend,
+    float_from_bits,
+    lowest_bit,
+    touched,
+)
 from .interface import ALPHA_MIN, DILATION
 
-TILE = 32
-BLOCKS = TILE // SIDE
+TILE = BLOCKS * SIDE
 CHUNK = 256
 """Gaussians that a tile sorts into its blocks before blending them; between chunks a tile that is full up stops."""
 SPAN = 8
@@ -300,31 +310,6 @@ def assign(order, boxes, columns, lines, bands):  # pragma: no cover - compiled
     return starts, ids
 
 
-@_inline
-def _touch(spans, n, x, y, lists, counts, alive):
-    """Put a Gaussian on the lists of the blocks that its ellipse reaches; (x, y): the tile's first pixel centre."""
-    cx, cy = spans[n, 0] - x, spans[n, 1] - y
-    half_height, slope, lean = spans[n, 3], spans[n, 4], spans[n, 5]
-    square, fall = spans[n, 6], spans[n, 7]
-    reach = _f(SIDE - 1)
-    first = max(0, np.int64(np.ceil((cy - half_height - reach) * _f(1.0 / SIDE))))
-    last = min(BLOCKS - 1, np.int64(np.floor((cy + half_height) * _f(1.0 / SIDE))))
-    for line in range(first, last + 1):
-        # The ellipse's extent within these pixel rows: at its own extreme if that is there, else at the nearer row.
-        above = max(_f(line * SIDE) - cy, -half_height)
-        below = min(_f(line * SIDE) + reach - cy, half_height)
-        at = min(max(lean, above), below)
-        right = cx + slope * at + np.sqrt(max(square - fall * at * at, _f(0.0)))
-        at = min(max(-lean, above), below)
-        left = cx + slope * at - np.sqrt(max(square - fall * at * at, _f(0.0)))
-        low = max(0, np.int64(np.ceil((left - reach) * _f(1.0 / SIDE))))
-        high = min(BLOCKS - 1, np.int64(np.floor(right * _f(1.0 / SIDE))))
-        for block in range(line * BLOCKS + low, line * BLOCKS + high + 1):
-            count = counts[block]
-            lists[block * CHUNK + count] = n
-            counts[block] = count + alive[block]
-
-
 # Not all of fastmath: rearranged sums would break the rounding that `blend` relies on.
 @numba.njit(parallel=True, fastmath={"contract"}, cache=True, error_model="numpy")
 def composite(starts, ids, spans, rows, stride, region, columns, change, width, combined, depth, mask,
@@ -345,27 +330,29 @@ def composite(starts, ids, spans, rows, stride, region, columns, change, width, 
         state = np.zeros(BLOCKS * BLOCKS * size, np.float32)
         lists = np.empty(BLOCKS * BLOCKS * CHUNK, np.uint32)
         counts = np.zeros(BLOCKS * BLOCKS, np.int64)
-        alive = np.zeros(BLOCKS * BLOCKS, np.int64)
-        open_blocks = 0
+        alive = np.uint64(0)
         for block in range(BLOCKS * BLOCKS):
             if block // BLOCKS * SIDE < tile_height and block % BLOCKS * SIDE < tile_width:
-                alive[block] = 1
-                open_blocks += 1
+                alive |= np.uint64(1) << np.uint64(block)
                 for lane in range(LANES):
                     state[block * size + lane] = _f(1.0)
         position, end = starts[tile], starts[tile + 1]
-        while position < end and open_blocks:
+        while position < end and alive:
             stop = min(end, position + CHUNK)
             for k in range(position, stop):
-                _touch(spans, ids[k], x, y, lists, counts, alive)
+                bits = touched(spans, np.int64(ids[k]) * SPAN, x, y) & alive
+                while bits:
+                    block = lowest_bit(bits)
+                    bits &= bits - np.uint64(1)
+                    lists[block * CHUNK + counts[block]] = ids[k]
+                    counts[block] += 1
             position = stop
             for block in range(BLOCKS * BLOCKS):
                 if counts[block]:
                     block_x, block_y = x + _f(block % BLOCKS * SIDE), y + _f(block // BLOCKS * SIDE)
                     if not blend(rows, stride, lists, block * CHUNK, counts[block], state, block * size,
                                  block_x, block_y, width):  # fmt: skip
-                        alive[block] = 0
-                        open_blocks -= 1
+                        alive &= ~(np.uint64(1) << np.uint64(block))
                     counts[block] = 0
         _finish(state, size, tile_width, tile_height, column * TILE, line * TILE, change, combined, depth, mask, extra)
 
