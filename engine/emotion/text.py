@@ -1,0 +1,915 @@
+"""Understanding a direction: text → what the face is to do, when, how much, on which side, and what not.
+
+The text becomes tags (`words`), the tags become clauses at commas and joining words, and each clause gives *orders*:
+
+- a **state** is an expression that takes the place of the one before it (a feeling, a smile),
+- an **addition** moves some muscles on top of it (a raised brow, "AU4 at 0.6"),
+- a **release** lets some go, **never** keeps some still.
+
+Orders that begin together form a *beat*; `timeline` gives beats their times and turns them into curves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ..contract.errors import MienError
+from .tables import MAX_INTENSITY, data, emotion, emotions, expression, slots
+from .words import Tag, normal, tags
+
+MAX_CHARACTERS = 20_000
+#: A word is begun to be felt a little before it is said.
+WORD_LEAD = 0.12
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A word of the line with its times in seconds."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass
+class Order:
+    """One thing the face is told.
+
+    Attributes:
+        kind: "state", "add", "release" or "never".
+        what: The reading, for the artist. source: The words it comes from.
+        face: [S] values. mask: [S] bool, the slots it speaks about. exact: [S] bool, values given by number.
+        feelings: [(label, intensity, side)] of a state, from which blends are made.
+        lasting, until, over: Seconds, or None. pace: Factor on the codes' own times. brief: Seconds a passing one lasts.
+        times: How often a passing one is repeated; `swing` turns every second one round.
+        soft: A "never" that gives way to what other orders need ("not scared, only surprised").
+    """
+
+    kind: str
+    what: str
+    source: str
+    face: np.ndarray
+    mask: np.ndarray
+    exact: np.ndarray
+    feelings: list[tuple[str, float, str]] = field(default_factory=list)
+    lasting: float | None = None
+    until: float | None = None
+    over: float | None = None
+    pace: float = 1.0
+    brief: float | None = None
+    times: int = 1
+    swing: bool = False
+    soft: bool = False
+    onset: float = 1.0
+    offset: float = 1.0
+
+
+@dataclass
+class Beat:
+    """Orders that begin together.
+
+    Attributes:
+        start: Seconds; None where it follows from the beats around it; ("part", p) of the duration; ("last", seconds).
+        after: Seconds after the beat before it, where the text says so.
+    """
+
+    orders: list[Order] = field(default_factory=list)
+    start: float | tuple[str, float] | None = None
+    after: float | None = None
+    background: bool = False
+    final: bool = False
+
+    @property
+    def has_state(self) -> bool:
+        return any(order.kind == "state" for order in self.orders)
+
+
+@dataclass
+class Understanding:
+    """What was understood.
+
+    Attributes:
+        beats: In order.
+        notes: Sentences for the artist about what was not, or only in part, understood.
+        uneven: The text asks for natural asymmetry.
+    """
+
+    text: str
+    beats: list[Beat]
+    notes: list[str]
+    uneven: bool = False
+
+
+@dataclass
+class _Head:
+    """Something a clause names: a feeling, an expression, a code, a movement of a part, or a part alone."""
+
+    kind: str
+    value: object
+    source: str
+    place: int
+    negated: bool = False
+    low: bool = False
+    degree: float | None = None
+    number: float | None = None
+    side: str = ""
+    region: np.ndarray | None = None
+    stopped: bool = False
+
+
+@dataclass
+class _Clause:
+    leads: set[str]
+    tags: list[Tag]
+    heads: list[_Head] = field(default_factory=list)
+    time: dict[str, object] = field(default_factory=dict)
+    side: str = ""
+    only: bool = False
+    stop: bool = False
+    relax: bool = False
+    sentence: int = 0
+
+    @property
+    def source(self) -> str:
+        return " ".join(tag.text for tag in self.tags)
+
+
+_LEADS = ("and", "but", "then", "final", "first", "rest", "before", "after", "without", "become")
+_STARTS = ("at", "word", "span", "edge", "portion", "wait", "later")
+
+
+def understand(text: str, words: Sequence[Spoken] = (), meaning: bool = True) -> Understanding:
+    """Read a direction.
+
+    Args:
+        text: In plain English; FACS codes and names and ARKit names are understood as well.
+        words: The words of the line that is spoken, for "while she says 'never'".
+        meaning: Ask the sentence model about what the lexicon does not know, where it is installed.
+
+    Raises:
+        MienError: The text is longer than `MAX_CHARACTERS`.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise MienError(f"The direction is {len(text)} characters long; at most {MAX_CHARACTERS} are read, so shorten it.")
+    clean = normal(text)
+    notes: list[str] = []
+    found = _place_words(tags(clean), words, notes)
+    clauses = _clauses(found)
+    memory = _Memory()
+    for clause in clauses:
+        _read_clause(clause, memory, notes)
+    _share_numbers(clauses)
+    _feel_the_rest(clauses, clean, meaning, notes)
+    beats = _beats(clauses, notes)
+    uneven = any("uneven" in tag for tag in found)
+    _note_unknown(clauses, found, beats, notes)
+    return Understanding(text, beats, list(dict.fromkeys(notes)), uneven)
+
+
+# ── words of the line ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _place_words(found: list[Tag], words: Sequence[Spoken], notes: list[str]) -> list[Tag]:
+    """Quoted words of the line, and words after "says", become times."""
+    bare = [re.sub(r"[^\w]", "", word.text.lower()) for word in words]
+    result: list[Tag] = []
+    for tag in found:
+        said = result and re.fullmatch(r"(say|says|saying|said|word|words|speaks|utters|phrase|line)", result[-1].text)
+        wanted = tag["quote"] if "quote" in tag else tag.text if said else None
+        span = _find_words(wanted, bare, words) if wanted else None
+        if span:
+            if said:
+                result.pop()
+            result.append(Tag(tag.text, {"word": span}, tag.start, tag.end))
+        elif "quote" in tag and words:
+            notes.append(f"The line has no word {tag.text}, so no time could be taken from it.")
+        elif "quote" in tag and said:
+            notes.append(f"The line's words and their times are not given, so {tag.text} could not be placed.")
+        elif "quote" in tag:
+            inner = tags(" " + tag["quote"] + " ")
+            result += inner
+            if not inner or all("unknown" in item for item in inner):
+                notes.append(f"The line's words and their times are not given, so {tag.text} could not be placed.")
+        else:
+            result.append(tag)
+    return result
+
+
+def _find_words(wanted: str, bare: list[str], words: Sequence[Spoken]) -> tuple[float, float] | None:
+    parts = [part for part in re.sub(r"[^\w\s]", "", wanted.lower()).split() if part]
+    for place in range(len(bare) - len(parts) + 1):
+        if parts and bare[place : place + len(parts)] == parts:
+            return words[place].start, words[place + len(parts) - 1].end
+    return None
+
+
+# ── clauses ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _clauses(found: list[Tag]) -> list[_Clause]:
+    """Tags → clauses, cut at marks and joining words."""
+    clauses: list[_Clause] = []
+    leads, current, sentence = set(), [], 0
+
+    def close(*new: str) -> None:
+        nonlocal leads, current
+        if current:
+            clauses.append(_Clause(leads, current, sentence=sentence))
+            leads, current = set(), []
+        leads |= set(new)
+
+    for position, tag in enumerate(found):
+        joining = next((kind for kind in _LEADS if kind in tag), None)
+        if "stop_mark" in tag:
+            close("stop")
+            sentence += 1
+        elif "mark" in tag:
+            close("comma")
+        elif joining and not _is_verb_here(tag, found, position):
+            if joining == "become" and not _has_content(current):
+                continue
+            if joining == "before" and not _has_content(current):
+                close("before_next")
+            elif joining == "after" and not _has_content(current):
+                close("after_this")
+            else:
+                close(joining)
+        else:
+            current.append(tag)
+    close()
+    return clauses
+
+
+_CONTENT = ("emotion", "act", "facs", "part", "verb", "situation", "foreign", "relax", "unknown", "stop")
+
+
+def _has_content(current: list[Tag]) -> bool:
+    return any(kind in tag for tag in current for kind in _CONTENT)
+
+
+def _is_verb_here(tag: Tag, found: list[Tag], position: int) -> bool:
+    """A joining word that is also a movement ("still", "turn") is one beside a part of the face."""
+    if "verb" not in tag:
+        return False
+    near = found[max(0, position - 1) : position + 4]
+    for other in near:
+        if "mark" in other or "stop_mark" in other:
+            break
+        if "part" in other and tag["verb"] in (*data("actions")["parts"][other["part"]]["verbs"], "turn", "still"):
+            return True
+    return False
+
+
+@dataclass
+class _Memory:
+    """What "them", "the left one" and a bare verb refer back to."""
+
+    part: str | None = None
+    verbs: tuple[str, ...] = ()
+
+
+def _read_clause(clause: _Clause, memory: _Memory, notes: list[str]) -> None:
+    _read_times(clause)
+    parts = [(place, tag["part"]) for place, tag in enumerate(clause.tags) if "part" in tag]
+    verbs, negations, degrees, numbers = [], [], [], []
+    sides = [(place, tag["side"]) for place, tag in enumerate(clause.tags) if "side" in tag]
+    for place, tag in enumerate(clause.tags):
+        if "not" in tag:
+            negations.append(place)
+        elif "low" in tag:
+            degrees.append((place, -1.0))
+        elif "degree" in tag and not (parts and "verb" in tag):
+            degrees.append((place, tag["degree"]))
+        elif "value" in tag:
+            numbers.append((place, tag["value"], tag["prefix"]))
+        elif "facs" in tag and "act" not in tag:
+            clause.heads.append(_Head("facs", tag["facs"], tag.text, place))
+        elif "act" in tag:
+            clause.heads.append(_Head("act", tag["act"], tag.text, place))
+        elif "verb" in tag and (parts or ("emotion" not in tag and _fits(memory.part, tag["verb"]))):
+            verbs.append((place, tag["verb"], tag.text))
+        elif "emotion" in tag:
+            clause.heads.append(_Head("emotion", tag["emotion"], tag.text, place))
+            if "meant" in tag:
+                notes.append(f"Read {tag.text!r} as {tag['meant']!r}.")
+        elif "foreign" in tag:
+            clause.heads.append(_Head("emotion", tag["foreign"], tag.text, place))
+        elif "stop" in tag:
+            clause.stop = True
+        elif "relax" in tag:
+            clause.relax = True
+        elif "only" in tag:
+            clause.only = True
+    negations = [-1] if "without" in clause.leads else negations
+    _read_moves(clause, parts, verbs, sides, memory, notes)
+    _modify(clause, negations, degrees, numbers, sides)
+
+
+def _fits(part: str | None, verb: str) -> bool:
+    return part is not None and verb in data("actions")["parts"][part]["verbs"]
+
+
+def _read_times(clause: _Clause) -> None:
+    """Times, pace and repetition of a clause into `clause.time`."""
+    seen_head = False
+    for place, tag in enumerate(clause.tags):
+        for kind in ("at", "span", "edge", "lasting", "over", "until", "wait", "later", "word", "portion", "times"):
+            if kind in tag:
+                clause.time.setdefault(kind, tag[kind])
+        if "bare" in tag:
+            # "3 s angry" says when, "angry 3 s" how long.
+            clause.time.setdefault("lasting" if seen_head else "at", tag["bare"])
+        for kind in ("slow", "sudden", "brief", "micro"):
+            if kind in tag:
+                clause.time[kind] = True
+        seen_head = seen_head or (place < len(clause.tags) and any(kind in tag for kind in _CONTENT))
+
+
+def _read_moves(clause: _Clause, parts, verbs, sides, memory: _Memory, notes: list[str]) -> None:
+    """Pair parts with verbs: "raise the left upper lip", "eyes wide", "look down to the left"."""
+    table = data("actions")["parts"]
+    steered = ("gaze", "head", "jaw", "mouth", "eyes")
+    names = [name for _, name in parts]
+    if "eyes" in names and "gaze" in names:  # "eyes look left"
+        parts = [entry for entry in parts if entry[1] != "eyes"]
+    if not parts and memory.part and (verbs or (sides and memory.part in ("gaze", "head") and not clause.heads)):
+        if not clause.heads or verbs:
+            parts = [(verbs[0][0] if verbs else sides[0][0], memory.part)]
+    for place, name in parts:
+        known = table[name]["verbs"]
+        near = sorted((entry for entry in verbs), key=lambda entry: abs(entry[0] - place))
+        chosen = [verb for _, verb, _ in near if verb in known][: 2 if name in ("gaze", "head") else 1]
+        turning = name in steered and sides and _steers(name, verbs, known)
+        if turning:
+            side = "left" if sides[0][1] == "L" else "right"
+            if "tilt" in chosen:
+                chosen = [f"tilt {side}"]
+            elif side in known:
+                chosen = [verb for verb in chosen if verb not in ("away",)] + [side]
+        if not chosen and not verbs and not clause.heads and "" not in known and _fits(name, (memory.verbs or ("",))[0]):
+            if clause.leads & {"and"}:  # "raise the brows and the chin"
+                chosen = [memory.verbs[0]]
+        if "" in known and not chosen:
+            chosen = [""]
+        source = " ".join(tag.text for tag in clause.tags if "part" in tag or "verb" in tag or "side" in tag)
+        if chosen:
+            values: dict[str, float] = {}
+            for verb in chosen:
+                values.update(known[verb])
+            side = "" if turning else "?"
+            if table[name].get("one_sided"):
+                side = "one"
+            clause.heads.append(_Head("move", (name, tuple(chosen), values), source, place, side=side))
+            memory.part, memory.verbs = name, tuple(chosen)
+        elif name not in ("gaze",):
+            if verbs:
+                notes.append(f"A {name} cannot {verbs[0][2]!r}; it was left as it is.".replace("A eyes", "Eyes").replace("A ", "The ", 1))
+            clause.heads.append(_Head("part", name, source, place))
+            memory.part = name
+        else:
+            memory.part = name
+
+
+def _steers(name: str, verbs, known) -> bool:
+    """Whether left and right are a direction here, not a side: always for gaze and head, for others without a verb of their own."""
+    used = {verb for _, verb, _ in verbs}
+    if name in ("gaze", "head"):
+        return True
+    return bool(used & {"turn", "dart"}) or (not (used & set(known)) and name in ("jaw", "mouth"))
+
+
+def _modify(clause: _Clause, negations, degrees, numbers, sides) -> None:
+    """Give heads their negation, degree, number and side."""
+    heads = sorted(clause.heads, key=lambda head: head.place)
+    clause.heads = heads
+    for head in heads:
+        moved = head.kind == "move"
+        head.negated = any(place < head.place or moved for place in negations)
+        head.stopped = clause.stop
+    for place, factor in degrees:
+        target = next((head for head in heads if head.place > place), heads[-1] if heads else None)
+        if target is None:
+            continue
+        if factor < 0:
+            target.low = True
+        elif target.degree is None:
+            target.degree = factor
+        else:
+            target.degree *= 1 + 0.6 * (factor - 1) if factor > 1 else factor
+    for place, value, prefix in numbers:
+        before = [head for head in heads if head.place < place and head.number is None and head.kind != "part"]
+        after = [head for head in heads if head.place > place]
+        for head in before or ([] if prefix else after[:1]):
+            head.number = value
+    for place, side in sides:
+        _give_side(clause, heads, place, side)
+    for head in heads:
+        if head.side in ("?", "one"):
+            head.side = "L" if head.side == "one" else ""
+
+
+def _give_side(clause: _Clause, heads: list[_Head], place: int, side: str) -> None:
+    if not heads:
+        clause.side = side
+        return
+    free = [head for head in heads if head.side in ("", "?", "one") and not (head.kind == "move" and head.side == "")]
+    # One side in a clause is everybody's; with several, each goes to what follows it, or else to what stands before.
+    count = sum("side" in tag for tag in clause.tags)
+    if count == 1:
+        chosen = free
+    else:
+        chosen = [head for head in free if head.place > place][:1] or free[-1:]
+    for head in chosen:
+        head.side = side
+
+
+def _share_numbers(clauses: list[_Clause]) -> None:
+    """"AU4 and AU7 at 0.3": a code without a number takes that of the code joined to it."""
+    for first, second in zip(reversed(clauses[:-1]), reversed(clauses), strict=False):
+        if not (second.leads <= {"and", "comma"} and "and" in second.leads and first.heads and second.heads):
+            continue
+        number = second.heads[0].number
+        if number is not None and second.heads[0].kind == "facs":
+            for head in first.heads:
+                if head.kind == "facs" and head.number is None:
+                    head.number = number
+
+
+# ── feelings that no word names ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _feel_the_rest(clauses: list[_Clause], clean: str, meaning: bool, notes: list[str]) -> None:
+    """Sentences in which nothing was understood: ask the sentence model, else look for telling situations."""
+    groups: list[list[_Clause]] = []
+    for clause in clauses:
+        if groups and groups[-1][-1].sentence == clause.sentence and not clause.leads & {"then", "final", "before_next", "after_this"}:
+            groups[-1].append(clause)
+        else:
+            groups.append([clause])
+    asked = 0
+    for group in groups:
+        if any(head.kind != "part" for clause in group for head in clause.heads) or any(c.stop or c.relax for c in group):
+            continue
+        contents = [tag for clause in group for tag in clause.tags if "unknown" in tag or "situation" in tag]
+        if not any(re.search(r"[^\W\d_]{2,}", tag.text) for tag in contents):
+            continue
+        text = clean[group[0].tags[0].start : group[-1].tags[-1].end]
+        label = None
+        if meaning and asked < 6:
+            asked += 1
+            label = _ask(text, clean, group, notes)
+        if label is None:
+            situations = [tag["situation"] for tag in contents if "situation" in tag]
+            label = situations[0] if situations else None
+        if label:
+            group[0].heads = [_Head("emotion", label, text, 0)]
+            for clause in group:
+                clause.heads = group[0].heads if clause is group[0] else []
+                for tag in clause.tags:
+                    tag.readings.pop("unknown", None)
+
+
+def _ask(text: str, clean: str, group: list[_Clause], notes: list[str]) -> tuple[str, float] | None:
+    from . import meaning as model
+
+    # The words before the first tag were fillers, yet they help the model: "as if he ..."
+    found = model.nearest(text if len(group) < 2 and len(clean) > 400 else _widen(clean, group))
+    if found is None or found.label == "none":
+        return None
+    notes.append(f"{text!r} names no feeling; by its meaning it was taken as {found.label.replace('_', ' ')}.")
+    return found.label, found.intensity
+
+
+def _widen(clean: str, group: list[_Clause]) -> str:
+    start = max((clean.rfind(mark, 0, group[0].tags[0].start) for mark in ".!?;\n,"), default=-1) + 1
+    return clean[start : group[-1].tags[-1].end].strip()
+
+
+# ── beats ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _beats(clauses: list[_Clause], notes: list[str]) -> list[Beat]:
+    """Clauses → beats with orders."""
+    beats: list[Beat] = [Beat()]
+    waiting: dict[str, object] = {}
+    wait = 0.0
+    swap: int | None = None
+    for position, clause in enumerate(clauses):
+        own = clause.time
+        if clause.side and not clause.heads and _last_orders(beats):
+            _turn_side(beats, clause.side)
+        silent = not clause.heads and not clause.relax and not clause.stop
+        if silent:
+            if "wait" in own:
+                wait += float(own["wait"])
+            elif own:
+                follows = next((other for other in clauses[position + 1 :] if other.heads or other.relax or other.stop), None)
+                if follows and not (set(follows.time) & set(_STARTS)) and not follows.leads & {"then", "final"}:
+                    waiting = {**waiting, **own}
+                elif beats[-1].orders:
+                    _give_time(beats, clause)
+            if clause.leads & {"then", "final"} and position + 1 < len(clauses):
+                clauses[position + 1].leads |= clause.leads & {"then", "final"}
+            continue
+        if _only_masks(clause, beats):
+            continue
+        clause.time = own = {**waiting, **own}
+        waiting = {}
+        if _begins_new(clause, beats[-1], wait):
+            beats.append(Beat(final="final" in clause.leads))
+        beat = beats[-1]
+        beat.final = beat.final or "final" in clause.leads
+        if wait and beat.start is None:
+            beat.start, wait = wait, 0.0
+        if "rest" in clause.leads:
+            beat = Beat(background=True, start=0.0)
+            beats.insert(0, beat)
+        _start(beat, clause)
+        orders = _orders(clause, beats, beat, notes)
+        for order in orders:
+            _timing(order, clause)
+        beat.orders += orders
+        if "before_next" in clause.leads and "word" not in own:
+            swap = beats.index(beat)
+        elif "after_this" in clause.leads and "word" not in own and position + 1 < len(clauses):
+            clauses[position + 1].leads.add("then")
+        elif swap is not None:
+            _swap(beats, swap)
+            swap = None
+        elif "after" in clause.leads and len(beats) > 1 and not own.keys() & {"at", "word"}:
+            beats[-1], beats[-2] = beats[-2], beats[-1]
+    return [beat for beat in beats if beat.orders]
+
+
+def _last_orders(beats: list[Beat]) -> list[Order]:
+    return next((beat.orders for beat in reversed(beats) if beat.orders), [])
+
+
+def _turn_side(beats: list[Beat], side: str) -> None:
+    """"One-sided smile, right": the side belongs to what was said before."""
+    index = slots()
+    last = _last_orders(beats)[-1]
+    keep = index.mask(index.aus, side)
+    if last.feelings:
+        label, intensity, _ = last.feelings[-1]
+        last.feelings[-1] = (label, intensity, side)
+        last.face = _feeling_face(last.feelings[-1])
+        return
+    left, right = index.sides == "L", index.sides == "R"
+    high = np.zeros(len(index))
+    high[left] = high[right] = np.maximum(last.face[left], last.face[right])
+    last.face = np.where(index.sides == "", last.face, np.where(keep, high, 0.0) if side in "LR" else high)
+
+
+def _swap(beats: list[Beat], place: int) -> None:
+    """"Before A, B": the beat after A comes first."""
+    if place + 1 < len(beats):
+        beats[place], beats[place + 1] = beats[place + 1], beats[place]
+        return
+    beat = beats[place]
+    if len(beat.orders) > 1:  # A and B landed in one beat: B is its last order
+        beats.insert(place, Beat([beat.orders.pop()]))
+
+
+def _only_masks(clause: _Clause, beats: list[Beat]) -> bool:
+    """A clause that names parts alone narrows, or spares, what was said before it. True if that was all it did."""
+    if not clause.heads or any(head.kind != "part" for head in clause.heads) or clause.relax:
+        return False
+    last = _last_orders(beats)
+    index = slots()
+    region = np.zeros(len(index), dtype=bool)
+    for head in clause.heads:
+        region |= _region(head.value, head.side)
+    negated = clause.heads[0].negated
+    if clause.stop or negated:
+        return False
+    state = next((order for order in reversed(last) if order.kind == "state"), None)
+    if state is None:
+        return True
+    state.face = np.where(region, state.face, 0.0)
+    state.mask = state.mask & region
+    if state.feelings:
+        state.kind = "add" if len(beats) > 1 else "state"
+        state.feelings = []
+    state.what += f", in the {' and '.join(str(head.value) for head in clause.heads)} alone"
+    return True
+
+
+def _region(part: str, side: str = "") -> np.ndarray:
+    return slots().mask(data("actions")["parts"][part]["region"], side)
+
+
+def _begins_new(clause: _Clause, beat: Beat, wait: float) -> bool:
+    if not beat.orders:
+        return False
+    if beat.background:
+        return True
+    if wait or set(clause.time) & set(_STARTS):
+        return True
+    if clause.leads & {"then", "final", "before", "after"}:
+        return True
+    expressive = any(_is_state(head) for head in clause.heads) or clause.relax
+    if clause.leads & {"stop", "become"} and expressive and beat.has_state:
+        return True
+    return any(order.kind == "state" and order.lasting is not None for order in beat.orders) and expressive
+
+
+def _is_state(head: _Head) -> bool:
+    if head.negated:
+        return False
+    return head.kind == "emotion" or (head.kind == "act" and bool(data("actions")["acts"][head.value].get("expressive")))
+
+
+def _start(beat: Beat, clause: _Clause) -> None:
+    own = clause.time
+    if beat.start is not None:
+        return
+    if "word" in own:
+        start, end = own["word"]
+        if "before_next" in clause.leads:
+            beat.start = 0.0
+        else:
+            beat.start = end if clause.leads & {"after", "after_this"} else max(0.0, start - WORD_LEAD)
+    elif "span" in own:
+        beat.start = own["span"][0]
+    elif "edge" in own:
+        which, length = own["edge"]
+        beat.start = 0.0 if which == "first" else ("last", length)
+    elif "at" in own:
+        beat.start = own["at"]
+    elif "wait" in own:
+        beat.start = own["wait"]
+    elif "later" in own:
+        beat.after = own["later"]
+    elif "portion" in own:
+        beat.start = ("part", own["portion"])
+    elif "first" in clause.leads:
+        beat.start = 0.0
+
+
+def _timing(order: Order, clause: _Clause) -> None:
+    own = clause.time
+    if "word" in own and "before_next" in clause.leads:
+        order.until = own["word"][0]
+    elif "word" in own and not clause.leads & {"after", "after_this"}:
+        order.until = own["word"][1]
+    if "span" in own:
+        order.until = own["span"][1]
+    if "edge" in own and own["edge"][0] == "first":
+        order.lasting = own["edge"][1]
+    for key in ("lasting", "until", "over"):
+        if key in own:
+            setattr(order, key, float(own[key]))
+    if own.get("slow"):
+        order.pace = 3.0
+    if own.get("sudden"):
+        order.pace = 0.35
+    if own.get("micro"):
+        order.brief = 0.35
+        order.pace = 0.4
+    elif own.get("brief") and order.brief is None:
+        order.brief = 0.8
+        order.pace = 0.6
+    if "times" in own:
+        order.times = int(own["times"])
+        order.brief = order.brief or 0.7
+
+
+def _give_time(beats: list[Beat], clause: _Clause) -> None:
+    """A time that stands alone at the end belongs to what was said before it; "and at 3 s" says it again."""
+    beat = next(beat for beat in reversed(beats) if beat.orders)
+    if "before" in clause.leads and "word" in clause.time:
+        for order in beat.orders:
+            order.until = clause.time["word"][0]
+        return
+    if beat.start is not None and "and" in clause.leads and "at" in clause.time:
+        for order in beat.orders:
+            order.brief = order.brief or 1.0
+        beats.append(Beat([replace(order) for order in beat.orders], start=float(clause.time["at"])))
+        return
+    _start(beat, clause)
+    for order in beat.orders:
+        _timing(order, clause)
+
+
+# ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _orders(clause: _Clause, beats: list[Beat], beat: Beat, notes: list[str]) -> list[Order]:
+    """The orders of one clause."""
+    if clause.relax and not clause.heads:
+        return [_neutral("relaxed", clause.source, let_go=True)]
+    if clause.stop and not any(head.kind != "part" for head in clause.heads):
+        return [_neutral("everything let go", clause.source, let_go=True)]
+    regions = [head for head in clause.heads if head.kind == "part"]
+    mask = None
+    if regions and any(head.kind in ("emotion", "act") for head in clause.heads):
+        mask = np.any([_region(head.value, head.side) for head in regions], axis=0)
+    orders: list[Order] = []
+    for head in clause.heads:
+        if head.kind == "part":
+            if head.negated:
+                orders.append(_never(_region(head.value, head.side), head, f"{head.value} kept still"))
+            elif clause.relax or clause.stop:
+                orders.append(_release(_region(head.value, head.side), head, f"{head.value} relaxed"))
+            continue
+        order = _order(head, notes)
+        if order is None:
+            continue
+        if mask is not None and order.kind in ("state", "never"):
+            _narrow(order, mask, regions, beats)
+        if head.stopped and not head.negated and order.kind != "never":
+            orders += _stop(order, head, beats, beat, clause)
+            continue
+        orders.append(order)
+        orders += _kept_out(head)
+    return orders
+
+
+def _narrow(order: Order, mask: np.ndarray, regions: list[_Head], beats: list[Beat]) -> None:
+    where = " and ".join(str(head.value) for head in regions)
+    order.face = np.where(mask, order.face, 0.0)
+    order.mask = order.mask & mask
+    if order.kind == "state":
+        earlier = any(beat.has_state for beat in beats)
+        order.kind, order.feelings = ("add" if earlier else "state"), []
+    order.what += f", in the {where} alone"
+
+
+def _neutral(what: str, source: str, let_go: bool = False) -> Order:
+    size = len(slots())
+    everything = np.full(size, let_go)
+    return Order("state", what, source, np.zeros(size), everything, np.zeros(size, dtype=bool))
+
+
+def _never(mask: np.ndarray, head: _Head, what: str) -> Order:
+    size = len(slots())
+    return Order("never", what, head.source, np.zeros(size), mask, np.zeros(size, dtype=bool))
+
+
+def _release(mask: np.ndarray, head: _Head, what: str) -> Order:
+    size = len(slots())
+    return Order("release", what, head.source, np.zeros(size), mask, np.zeros(size, dtype=bool))
+
+
+def _stop(order: Order, head: _Head, beats: list[Beat], beat: Beat, clause: _Clause) -> list[Order]:
+    """"Stop smiling at 2 s": let go, and where nobody had said so before, it was there until then."""
+    earlier = [other for entry in beats if entry is not beat for other in entry.orders if other.kind in ("state", "add")]
+    active = any((other.face * (order.mask & (order.face > 0))).any() for other in earlier)
+    release = _release(order.mask, head, f"no more {head.source}")
+    if not active and beat.start is not None and clause.time.keys() & {"at", "word", "portion"}:
+        first = Beat([order], start=0.0)
+        beats.insert(beats.index(beat), first)
+    elif not active and not earlier:
+        release.kind, release.what = "never", f"no {head.source}"
+    return [release]
+
+
+def _intensity(head: _Head, base: float) -> float:
+    """How strongly: by number, or the word's own strength times its degrees."""
+    if head.number is not None:
+        return min(head.number, MAX_INTENSITY)
+    strength = base * (1.0 if head.degree is None else head.degree)
+    if head.low:
+        strength *= 0.35
+    return float(min(strength, MAX_INTENSITY))
+
+
+def _order(head: _Head, notes: list[str]) -> Order | None:
+    if head.kind == "emotion":
+        return _feeling(head)
+    if head.kind == "act":
+        return _act(head)
+    if head.kind == "facs":
+        return _facs(head, notes)
+    return _move(head, notes)
+
+
+def _feeling_face(feeling: tuple[str, float, str]) -> np.ndarray:
+    label, intensity, side = feeling
+    return emotion(label).face(intensity, side)
+
+
+def _feeling(head: _Head) -> Order | None:
+    label, strength = head.value
+    size = len(slots())
+    intensity = _intensity(head, strength)
+    name = label.replace("_", " ")
+    if head.negated:
+        order = _never(emotion(label).face(1.0, head.side) > 0, head, f"no {name}")
+        order.soft = True
+        return order
+    feeling = (label, intensity, head.side)
+    face = _feeling_face(feeling)
+    entry = emotions()[label]
+    side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
+    what = name if not entry.aus else f"{name} at {intensity:.2f}{side}"
+    return Order("state", what, head.source, face, np.ones(size, dtype=bool), np.zeros(size, dtype=bool), [feeling],
+                 onset=entry.onset, offset=entry.offset)  # fmt: skip
+
+
+def _act(head: _Head) -> Order:
+    act = data("actions")["acts"][head.value]
+    size = len(slots())
+    intensity = _intensity(head, act["base"])
+    if head.negated:
+        codes = [code for code, spec in act["aus"].items() if not isinstance(spec, int | float) or spec >= 0.6]
+        return _never(slots().mask(codes, head.side), head, f"no {head.source}")
+    face = expression(act["aus"], intensity, head.side)
+    kind = "state" if act.get("expressive") else "add"
+    mask = np.ones(size, dtype=bool) if kind == "state" else slots().mask(act["aus"])
+    side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
+    order = Order(kind, f"{head.value} at {intensity:.2f}{side}", head.source, face, mask, np.zeros(size, dtype=bool))
+    order.brief = act.get("seconds")
+    order.times = act.get("times", 1)
+    order.swing = bool(act.get("swing"))
+    return order
+
+
+def _kept_out(head: _Head) -> list[Order]:
+    """Codes that an expression excludes by its nature: a smile without teeth parts no lips."""
+    if head.kind != "act" or head.negated:
+        return []
+    codes = data("actions")["acts"][head.value].get("never")
+    return [_never(slots().mask(codes), head, f"without {_names(codes)}")] if codes else []
+
+
+def _facs(head: _Head, notes: list[str]) -> Order | None:
+    index, table = slots(), data("aus")
+    size = len(index)
+    face, mask, exact = np.zeros(size), np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
+    said = []
+    for code, side, letter in head.value:
+        side = side or head.side
+        if code in table["missing"]:
+            notes.append(f"AU{code} {table['missing'][code]} has no channel in Mien; it was left out.")
+            continue
+        stand_in = table["stand_ins"].get(code)
+        parts = stand_in["as"] if stand_in else {code: 1.0}
+        if not stand_in and code not in table["aus"]:
+            notes.append(f"There is no AU{code} in FACS that Mien can move; it was left out.")
+            continue
+        value = head.number if head.number is not None else letter
+        given = value is not None
+        value = _intensity(head, 0.7) if value is None else value
+        if value > MAX_INTENSITY:
+            notes.append(f"AU{code} at {value:g} is beyond {MAX_INTENSITY}; it was held there.")
+            value = MAX_INTENSITY
+        rows = index.mask(parts, side if side in "LR" else "")
+        for part, share in parts.items():
+            face[index.mask([part], side if side in "LR" else "")] = value * share
+        mask |= rows
+        exact |= rows & given
+        name = stand_in["name"] if stand_in else table["aus"][code]["name"]
+        said.append(f"AU{code} {name}{'.' + side if side in ('L', 'R') else ''} at {value:.2f}")
+    if not said:
+        return None
+    if head.negated:
+        return _never(mask, head, "no " + ", ".join(text.split(" at ")[0] for text in said))
+    return Order("add", ", ".join(said), head.source, face, mask, exact)
+
+
+def _move(head: _Head, notes: list[str]) -> Order | None:
+    part, verbs, values = head.value
+    index, table = slots(), data("aus")
+    known: dict[str, float] = {}
+    for code, value in values.items():
+        if code in table["stand_ins"]:
+            known |= {inner: share * value for inner, share in table["stand_ins"][code]["as"].items()}
+        elif code in table["missing"]:
+            notes.append(f"{table['missing'][code]} has no channel in Mien; it was left out.")
+        else:
+            known[code] = value
+    if not known and values:
+        return None
+    region = _region(part, head.side if head.side in ("L", "R") else "")
+    faces = index.vector(known, head.side if head.side in ("L", "R") else "")
+    if head.negated:
+        return _never((faces > 0) if known else region, head, f"{part} not {' '.join(verbs)}")
+    intensity = _intensity(head, 0.85)
+    faces = faces * (intensity if head.number is not None else intensity / 0.85)
+    mask = (faces > 0) | region
+    side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
+    what = f"{part} {' '.join(verbs)}".strip() + side
+    return Order("add", what, head.source, faces, mask, np.zeros(len(index), dtype=bool))
+
+
+def _names(codes) -> str:
+    table = data("aus")["aus"]
+    return ", ".join(f"AU{code.rstrip('LRMUD')}" + (f" {table[code]['name']}" if code in table else "") for code in codes)
+
+
+def _note_unknown(clauses: list[_Clause], found: list[Tag], beats: list[Beat], notes: list[str]) -> None:
+    unknown = [tag.text for tag in found if "unknown" in tag and re.search(r"\w", tag.text)]
+    if not found or not any(re.search(r"\w", tag.text) for tag in found):
+        notes.append("The direction is empty, so the face stays neutral.")
+    elif not beats:
+        said = " ".join(unknown)[:80]
+        notes.append(f"Nothing in it names a feeling or a movement that Mien knows ({said or 'no words'}); the face stays neutral.")
+    elif unknown:
+        shown = ", ".join(dict.fromkeys(unknown[:12])) + (" …" if len(unknown) > 12 else "")
+        notes.append(f"Not used: {shown}.")

@@ -1,0 +1,427 @@
+"""Orders → curves: when each beat begins, what the face is at every moment, and how muscles get there.
+
+Between two changes the face has one target. A muscle moves to a new target along a minimum-jerk step (Flash & Hogan
+1985), faster on the way in than on the way out, each code with its own time and lead, so that channels do not
+move in step. Steps are superposed: a change in the middle of another stays smooth and between the targets.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..contract import channels as contract
+from ..contract.curves import Curves
+from ..contract.errors import MienError
+from .tables import emotions, slots
+from .text import Beat, Order, Understanding
+
+BEAT_SECONDS = 2.0
+LAST_SECONDS = 3.0
+MAX_SECONDS = 3600.0
+MAX_BEATS = 120
+#: A held expression sinks a little below its apex.
+SETTLE_AFTER, SETTLE_TO, SETTLE_SECONDS = 2.4, 0.9, 1.5
+
+
+@dataclass
+class Part:
+    """One line of the reading back."""
+
+    start: float
+    end: float
+    source: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.start:5.2f}–{self.end:.2f} s  {self.source!r}: {self.what}"
+
+
+@dataclass
+class Reading:
+    """Curves and why they are so.
+
+    Attributes:
+        curves: All channels that move at any time, at least one.
+        parts: What was understood, part by part.
+        notes: What was not.
+    """
+
+    curves: Curves
+    parts: list[Part]
+    notes: list[str]
+
+    def lines(self) -> list[str]:
+        """The reading back in plain language."""
+        return [str(part) for part in self.parts] + [f"Note: {note}" for note in self.notes]
+
+
+@dataclass
+class _Span:
+    """An order with its times."""
+
+    start: float
+    end: float
+    order: Order
+    beat: int
+    closes: bool = False  # its end was asked for
+    whole: float = 0.0  # length of the passing movement it belongs to
+    sign: float = 1.0
+
+
+@dataclass
+class _Change:
+    """The face has a new target from `time` on."""
+
+    time: float
+    target: np.ndarray
+    exact: np.ndarray
+    starting: list[_Span] = field(default_factory=list)
+    ending: list[_Span] = field(default_factory=list)
+    settling: bool = False
+
+
+def perform(
+    understanding: Understanding,
+    *,
+    fps: float = 24.0,
+    duration: float | None = None,
+    asymmetry: float | None = None,
+    seed: int = 0,
+    at_least: float = 0.0,
+) -> Reading:
+    """Curves of what was understood.
+
+    Args:
+        fps: Frames a second.
+        duration: Seconds; without it, as long as the beats need.
+        asymmetry: 0 to 1, how far the sides differ by nature; without it, none unless the text asks for it.
+        seed: Chooses which side does more.
+        at_least: The duration is not shorter, where it is not given.
+
+    Raises:
+        MienError: Frame rate, duration or asymmetry out of range.
+    """
+    if not (math.isfinite(fps) and 1.0 <= fps <= 1000.0):
+        raise MienError(f"The frame rate is {fps}; give one from 1 to 1000.")
+    if duration is not None and not (math.isfinite(duration) and 0.0 < duration <= MAX_SECONDS):
+        raise MienError(f"The duration is {duration} s; give one above 0 and up to {MAX_SECONDS:g}.")
+    if asymmetry is not None and not 0.0 <= asymmetry <= 1.0:
+        raise MienError(f"The asymmetry is {asymmetry}; give one from 0 to 1.")
+    notes = list(understanding.notes)
+    beats = understanding.beats
+    if len(beats) > MAX_BEATS:
+        notes.append(f"The direction has {len(beats)} beats; the first {MAX_BEATS} were taken.")
+        beats = beats[:MAX_BEATS]
+    starts, length = schedule(beats, duration, notes, fps, at_least)
+    spans = _spans(beats, starts, length, notes, fps)
+    changes = _changes(spans, length)
+    frames = math.ceil(length * fps - 1e-9) + 1
+    values = _move(changes, np.arange(frames) / fps)
+    uneven = (0.35 if understanding.uneven else 0.0) if asymmetry is None else asymmetry
+    if uneven:
+        values = values * _unevenness(uneven, seed)
+    full = slots().to_channels(values)
+    used = np.flatnonzero(np.abs(full).max(axis=0) > 1e-6)
+    if not len(used):
+        used = np.array([contract.INDEX["AU12 Lip Corner Puller.L"], contract.INDEX["AU12 Lip Corner Puller.R"]])
+    curves = Curves(fps, tuple(contract.NAMES[column] for column in used), full[:, used])
+    return Reading(curves, _read_back(spans, changes), notes)
+
+
+# ── when ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _seconds(value: float, fps: float) -> float:
+    """Frame numbers come as −1 − frame."""
+    return (-1.0 - value) / fps if value < 0 else value
+
+
+def schedule(
+    beats: Sequence[Beat], duration: float | None, notes: list[str], fps: float, at_least: float = 0.0
+) -> tuple[list[float], float]:
+    """Start times of the beats and the whole length in seconds.
+
+    Beats with a time of their own keep it. The others stand evenly between those, after a passing one at its end, or
+    `BEAT_SECONDS` after the one before.
+    """
+    fixed: list[float | None] = [None] * len(beats)
+    for place, beat in enumerate(beats):
+        if isinstance(beat.start, float | int):
+            fixed[place] = _seconds(float(beat.start), fps)
+    length = duration or max(_free_length(beats, fixed, fps), at_least)
+    for place, beat in enumerate(beats):
+        if isinstance(beat.start, tuple):
+            kind, amount = beat.start
+            fixed[place] = max(0.0, length - amount) if kind == "last" else length * amount
+        elif beat.final and fixed[place] is None and (duration or at_least or len(beats) == 1):
+            fixed[place] = max(0.6 * length, length - 2.0)
+    starts = _fill(beats, fixed, length, bool(duration or at_least), fps)
+    late = [place for place, start in enumerate(starts) if start >= length]
+    if late and duration:
+        what = beats[late[0]].orders[0].source
+        notes.append(f"{what!r} begins at {starts[late[0]]:.2f} s, after the end at {length:g} s, so it is not seen.")
+    return starts, length
+
+
+def _stay(beat: Beat, fps: float) -> float:
+    """Seconds until the next beat may begin, where it has no time of its own."""
+    orders = [order for order in beat.orders if order.kind in ("state", "add")]
+    if orders and all(order.lasting is not None for order in orders):
+        return max(order.lasting for order in orders)
+    if orders and all(order.brief is not None for order in orders):
+        return max(order.brief * (1.6 * order.times - 0.6) for order in orders) + 0.3
+    over = max((order.over for order in orders if order.over is not None), default=0.0)
+    slow = max((order.pace for order in orders), default=1.0)
+    return max(BEAT_SECONDS, over + 0.8, BEAT_SECONDS + 0.5 * (slow - 1.0))
+
+
+def _free_length(beats: Sequence[Beat], fixed: list[float | None], fps: float) -> float:
+    """How long beats need that nobody gave a length."""
+    now, end = 0.0, 0.0
+    for place, beat in enumerate(beats):
+        start = fixed[place] if fixed[place] is not None else now
+        last = _stay(beat, fps) + (LAST_SECONDS - BEAT_SECONDS)
+        ends = [start + last]
+        ends += [start + order.lasting + 1.0 for order in beat.orders if order.lasting is not None]
+        ends += [_seconds(order.until, fps) + 1.0 for order in beat.orders if order.until is not None]
+        end, now = max(end, *ends), max(now, start + _stay(beat, fps))
+    return float(min(max(end, LAST_SECONDS), MAX_SECONDS))
+
+
+def _fill(beats: Sequence[Beat], fixed: list[float | None], length: float, bound: bool, fps: float) -> list[float]:
+    starts: list[float] = []
+    for place, beat in enumerate(beats):
+        known = fixed[place]
+        if known is not None:
+            starts.append(known)
+            continue
+        previous = next((s for s, b in zip(reversed(starts), reversed(beats[:place]), strict=True) if not b.background), None)
+        if previous is None:
+            starts.append(0.0)
+            continue
+        before = beats[place - 1]
+        if beat.after is not None:
+            starts.append(previous + beat.after)
+            continue
+        ends = [order.until for order in before.orders if order.until is not None]
+        if ends:
+            starts.append(max(previous, _seconds(ends[0], fps)))
+            continue
+        step = _stay(before, fps)
+        ahead = next((k for k in range(place, len(beats)) if fixed[k] is not None), None)
+        if not (before.orders and all(order.lasting is not None for order in before.orders if order.kind != "never")):
+            if ahead is not None and fixed[ahead] > previous:
+                step = (fixed[ahead] - previous) / (ahead - place + 1)
+            elif bound and length > previous:
+                step = min((length - previous) / (len(beats) - place + 1), max(step, length / 3))
+        starts.append(previous + step)
+    return starts
+
+
+def _spans(beats: Sequence[Beat], starts: list[float], length: float, notes: list[str], fps: float) -> list[_Span]:
+    """Every order with its start and end; passing movements as often as they are repeated."""
+    spans: list[_Span] = []
+    for place, (beat, start) in enumerate(zip(beats, starts, strict=True)):
+        for order in beat.orders:
+            if order.kind == "never":
+                timed = isinstance(beat.start, float | int) and beat.start and not beat.background
+                spans.append(_Span(start if timed else 0.0, length, order, place))
+                continue
+            end, closes = length, False
+            if order.lasting is not None:
+                end, closes = start + order.lasting, True
+            elif order.until is not None:
+                end, closes = _seconds(order.until, fps), True
+                if end <= start:
+                    notes.append(f"{order.source!r} would end at {end:g} s, before it begins; its end was left open.")
+                    end, closes = length, False
+            elif order.brief is not None:
+                spans += _pulses(order, start, place)
+                continue
+            spans.append(_Span(start, min(end, length), order, place, closes and end < length))
+    wanted = np.any([span.order.face > 0.1 for span in spans if span.order.kind in ("state", "add")] or [False], axis=0)
+    for span in spans:
+        if span.order.soft:
+            span.order.mask = span.order.mask & ~wanted
+    return [span for span in spans if span.start < length]
+
+
+def _pulses(order: Order, start: float, place: int) -> list[_Span]:
+    brief = order.brief or 0.5
+    return [
+        _Span(start + 1.6 * brief * count, start + 1.6 * brief * count + brief, order, place, True, brief,
+              -1.0 if order.swing and count % 2 else 1.0)
+        for count in range(order.times)
+    ]  # fmt: skip
+
+
+# ── what ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def blend(orders: Sequence[Order]) -> np.ndarray:
+    """[S] of states that are there together: a compound of the tables where there is one, else what each does."""
+    feelings = [feeling for order in orders for feeling in order.feelings if emotions()[feeling[0]].aus]
+    names = frozenset(label for label, _, _ in feelings)
+    rest = [order for order in orders if not order.feelings]
+    if len(names) == len(feelings) == 2 and not any(side for _, _, side in feelings):
+        compound = next((entry for entry in emotions().values() if entry.of == names), None)
+        if compound:
+            faces = [compound.face(float(np.mean([strength for _, strength, _ in feelings])))]
+            return _union(faces + [order.face for order in rest])
+    faces = [order.face for order in orders if order.face.any()]
+    return _union(faces)
+
+
+def _union(faces: Sequence[np.ndarray]) -> np.ndarray:
+    """Two expressions together: each code as the stronger has it, a little more where both do (a 4-norm)."""
+    if not faces:
+        return np.zeros(len(slots()))
+    return np.sum(np.asarray(faces) ** 4, axis=0) ** 0.25
+
+
+def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
+    """(values, exact) [S] of the face between two changes, at a time."""
+    here = [span for span in spans if span.start <= time < span.end]
+    size = len(slots())
+    states = [span for span in here if span.order.kind == "state"]
+    values, since = np.zeros(size), 0.0
+    if states:
+        newest = max(states, key=lambda span: (span.start, span.beat))
+        values = blend([span.order for span in states if span.beat == newest.beat])
+        feeling = any(span.order.feelings for span in states if span.beat == newest.beat)
+        if feeling and not newest.closes and time >= newest.start + SETTLE_AFTER:
+            values = values * SETTLE_TO
+        since = newest.start
+    let_go = [span.start for span in here if span.order.kind == "state" and span.order.mask.any() and not span.order.face.any()]
+    cleared = max(let_go, default=-1.0)
+    added, exact = np.zeros(size), np.zeros(size, dtype=bool)
+    for span in sorted(here, key=lambda entry: (entry.start, entry.beat)):
+        order = span.order
+        if order.kind == "add" and span.start >= cleared:
+            added = np.where(order.mask, order.face * span.sign, added)
+            exact = np.where(order.mask, order.exact, exact)
+        elif order.kind == "release":
+            added = np.where(order.mask, 0.0, added)
+            if span.start > since:
+                values = np.where(order.mask, 0.0, values)
+    values = np.where(exact, added, np.where(np.abs(added) > values, added, values))
+    for span in here:
+        if span.order.kind == "never":
+            values = np.where(span.order.mask, 0.0, values)
+    swing = np.sign(values)
+    return slots().resolve(np.abs(values), exact) * swing, exact
+
+
+def _changes(spans: list[_Span], length: float) -> list[_Change]:
+    """Every moment at which the face's target changes, in order."""
+    times = {0.0}
+    settles = set()
+    for span in spans:
+        times |= {span.start, span.end}
+        if span.order.feelings and not span.closes and span.end - span.start > SETTLE_AFTER + 1.0:
+            settles.add(span.start + SETTLE_AFTER)
+    ordered = sorted(time for time in times | settles if 0.0 <= time < length)
+    changes = []
+    for time in ordered:
+        values, exact = _target(spans, time + 1e-9)
+        starting = [span for span in spans if abs(span.start - time) < 1e-9 and span.order.kind != "never"]
+        ending = [span for span in spans if abs(span.end - time) < 1e-9 and span.closes]
+        changes.append(_Change(time, values, exact, starting, ending, time in settles and time not in times))
+    return changes
+
+
+# ── how ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _steps(change: _Change, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(delay, duration) [S] in seconds of the movement from `before` to the change's target."""
+    index = slots()
+    delta = change.target - before
+    rising = np.abs(change.target) > np.abs(before)
+    size = 0.55 + 0.45 * np.minimum(np.abs(delta), 1.0)
+    if change.settling:
+        return np.zeros(len(index)), np.full(len(index), SETTLE_SECONDS)
+    over = next((span.order.over for span in change.starting if span.order.over is not None), None)
+    if over is not None:
+        return np.zeros(len(index)), np.full(len(index), max(over, 0.05))
+    pace = next((span.order.pace for span in change.starting if span.order.pace != 1.0), 1.0)
+    onset = next((span.order.onset for span in change.starting if span.order.onset != 1.0), 1.0)
+    offset = next((span.order.offset for span in change.ending if span.order.offset != 1.0), 1.0)
+    duration = np.where(rising, index.onset * onset, index.offset * offset) * size * pace
+    delay = np.where(rising, index.lead, 0.5 * index.lead) * min(pace, 2.0)
+    passing = [span.whole for span in change.starting + change.ending if span.whole]
+    if passing:
+        duration, delay = np.minimum(duration, 0.5 * min(passing)), np.minimum(delay, 0.1 * min(passing))
+    if change.ending and not change.starting:
+        # An end that was asked for is the middle of the way out, not its beginning.
+        delay = delay - 0.45 * duration
+    return delay, np.maximum(duration, 0.05)
+
+
+def _move(changes: list[_Change], times: np.ndarray) -> np.ndarray:
+    """[T, S] values: minimum-jerk steps from target to target, superposed."""
+    size = len(slots())
+    values, jumps = np.zeros((len(times), size)), np.zeros((len(times) + 1, size))
+    before, last_start, last_end = np.zeros(size), np.full(size, -1e9), np.full(size, -1e9)
+    for change in changes:
+        delta = change.target - before
+        delay, duration = _steps(change, before)
+        # Steps that begin in order and end in order keep the sum between the targets.
+        start = np.maximum(np.maximum(change.time + delay, last_start), 0.0)
+        end = np.maximum(start + duration, last_end)
+        for slot in np.flatnonzero(np.abs(delta) > 1e-9):
+            first, last = np.searchsorted(times, (start[slot], end[slot]))
+            phase = (times[first:last] - start[slot]) / (end[slot] - start[slot])
+            values[first:last, slot] += delta[slot] * phase**3 * (10 + phase * (6 * phase - 15))
+            jumps[last, slot] += delta[slot]
+            last_start[slot], last_end[slot] = start[slot], end[slot]
+        before = change.target
+    return values + np.cumsum(jumps[:-1], axis=0)
+
+
+def _unevenness(amount: float, seed: int) -> np.ndarray:
+    """[S] gains: what one side gains the other loses, up to a fifth at full amount."""
+    index = slots()
+    random = np.random.default_rng(seed)
+    lean = random.normal(0.0, 0.5, len(index.aus)) + random.normal(0.0, 0.5)
+    by_code = dict(zip(index.aus, 0.2 * amount * np.tanh(lean), strict=True))
+    sign = np.where(index.sides == "L", 1.0, np.where(index.sides == "R", -1.0, 0.0))
+    return 1.0 + sign * np.array([by_code[code] for code in index.codes])
+
+
+# ── reading back ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _read_back(spans: list[_Span], changes: list[_Change]) -> list[Part]:
+    parts = []
+    for span in sorted(spans, key=lambda entry: (entry.start, entry.beat)):
+        what = span.order.what
+        if span.order.kind in ("state", "add") and span.order.face.any():
+            now = next(change for change in reversed(changes) if change.time <= span.start + 1e-9)
+            what += f" ({_codes(np.where(span.order.face > 0, now.target, 0.0))})" if not span.order.exact.any() else ""
+        elif span.order.kind == "never":
+            what = f"{what}: {_codes(span.order.mask.astype(float), values=False)} kept at 0"
+        parts.append(Part(span.start, span.end, span.order.source, what))
+    return parts
+
+
+def _codes(strength: np.ndarray, values: bool = True, shown: int = 8) -> str:
+    """[S] → "AU4 Brow Lowerer 0.90, …", strongest first; sides where they differ."""
+    index = slots()
+    said = []
+    for code in index.aus:
+        rows = np.flatnonzero(index.codes == code)
+        strengths = strength[rows]
+        if np.abs(strengths).max() < 0.02:
+            continue
+        name = f"AU{code.rstrip('LRMUD')} {index.aus[code]['name']}"
+        if len(rows) == 2 and abs(strengths[0] - strengths[1]) > 0.05:
+            name += ".L" if strengths[0] > strengths[1] else ".R"
+        top = float(np.abs(strengths).max())
+        said.append((top, f"{name} {top:.2f}" if values else name))
+    said.sort(key=lambda entry: -entry[0])
+    return ", ".join(text for _, text in said[:shown]) + (" …" if len(said) > shown else "")
