@@ -68,7 +68,7 @@ class FakeWork:
 
     def render(self, params, job):
         from engine.contract.errors import MienError
-        from engine.serve.work import _inline
+        from engine.serve.inline import inline_pass
 
         sample = params["samples"][0]
         for entry in sample["heads"]:
@@ -80,7 +80,7 @@ class FakeWork:
         planes = {"Combined": np.full((height, width, 4), value, np.float32)}
         reply = {"width": width, "height": height, "seconds": 0.0, "backend": "cpu", "device": "Fake"}
         if params["transport"] == "inline":
-            return {**reply, "passes": [_inline(name, plane) for name, plane in planes.items()]}
+            return {**reply, "passes": [inline_pass(name, plane) for name, plane in planes.items()]}
         written = self._ring.write(params["viewport"], planes)
         sequence = written.sequence
         if "lose-frames" in FAULTS and first_time("lost"):
@@ -103,10 +103,7 @@ def misbehave(what, job):
             os._exit(7)
     elif what.startswith("crash"):
         os._exit(7)
-    elif what.startswith("stop-once"):
-        if first_time(what):
-            os.kill(os.getpid(), 19)  # SIGSTOP: nothing of the process runs any more
-    elif what.startswith("deaf"):
+    elif what.startswith("deaf") or (what.startswith("endless-once") and first_time(what)):
         while True:  # works on, whatever it is told
             time.sleep(0.05)
     elif what.startswith("patient"):

@@ -66,7 +66,7 @@ class Limits:
     """
 
     start: float = 120.0
-    quiet: float = 10.0
+    quiet: float = 5.0
     ping: float = 20.0
     cancel: float = 15.0
     backoff: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)

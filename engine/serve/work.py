@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ..contract.ring import RingWriter
 from ..heads import format, library
 from ..heads.deform import Deformer
 from ..splat.interface import Backend, Camera, Frame, Gaussians
+from .inline import inline_pass
 from .jobs import Job
 from .proxy import save_proxy
 
@@ -113,7 +113,7 @@ class Work:
         if backend.note:
             result["reason"] = backend.note
         if params["transport"] == "inline":
-            result["passes"] = [_inline(name, plane) for name, plane in planes.items()]
+            result["passes"] = [inline_pass(name, plane) for name, plane in planes.items()]
         else:
             written = self._ring.write(params["viewport"], planes)
             result |= {"ring": str(written.path), "slot": written.slot, "sequence": written.sequence}
@@ -240,15 +240,3 @@ def _check_size(samples: Sequence[Mapping[str, Any]], names: Sequence[str]) -> N
             f"A frame of {width} × {height} pixels with {len(names)} passes takes {size / 1024**3:.1f} GiB; "
             f"at most {MAX_FRAME_BYTES / 1024**3:.0f} are rendered: choose fewer passes or a smaller size."
         )
-
-
-def _inline(name: str, plane: np.ndarray) -> dict[str, Any]:
-    # Depth's background and Vector's range are beyond a half's.
-    dtype = np.float32 if name in ("Depth", "Vector") or np.abs(plane).max(initial=0.0) > 6e4 else np.float16
-    content = plane.astype(np.dtype(dtype).newbyteorder("<")).tobytes()
-    return {
-        "name": name,
-        "components": plane.shape[2],
-        "dtype": np.dtype(dtype).name,
-        "data": base64.b64encode(zlib.compress(content, 1)).decode("ascii"),
-    }
