@@ -1,0 +1,263 @@
+"""`engine evaluate emotion`: how well directions in words are understood, against hand-written expectations.
+
+The texts (`engine/emotion/data/hand_*.jsonl`) were written before the code that reads them; `dev` was used while that code
+was made, `test` only measures. A text's expectation names AU codes that must be active, and codes that may be:
+`"4 7 | 5 9"`; `"23/24"` is met by either, `"12L"` by the left side alone. Head and gaze codes (51–64) are free unless asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from ..contract import channels as contract
+from ..contract.curves import Curves
+from ..emotion import text as reader
+from ..emotion import timeline, words
+from ..emotion.tables import DATA, emotion, emotions, slots
+
+#: A code counts as active from here on.
+ACTIVE = 0.08
+#: Seconds by which a beginning or an end may be off: measured where the code crosses half of its peak.
+TOLERANCE = 0.45
+_SIGNED = {"Gaze Horizontal": ("61", "62", 1.0), "Gaze Vertical": ("63", "64", 1.0), "Head Yaw": ("51", "52", 0.4),
+           "Head Pitch": ("53", "54", 0.3), "Head Roll": ("55", "56", 0.25)}  # fmt: skip
+BARS = {"AU activation F1": 0.92, "side accuracy": 0.98, "order and time": 0.95, "intensity order": 0.95, "negation": 0.95}
+
+Method = Callable[[dict], Curves]
+
+
+@dataclass
+class Score:
+    """Counts of one method over one part."""
+
+    hits: int = 0
+    missed: int = 0
+    false: int = 0
+    checks: dict[str, list[bool]] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def check(self, name: str, passed: bool, complaint: str) -> None:
+        self.checks.setdefault(name, []).append(passed)
+        if not passed:
+            self.complaints.append(f"{name}: {complaint}")
+
+    def figures(self) -> dict[str, float]:
+        total = 2 * self.hits + self.missed + self.false
+        return {"AU activation F1": 2 * self.hits / total if total else 1.0} | {
+            name: float(np.mean(self.checks[name])) for name in BARS if name in self.checks
+        }
+
+
+class Face:
+    """Curves by AU code and side, as a FACS coder would see them."""
+
+    def __init__(self, curves: Curves) -> None:
+        self.times = np.arange(len(curves.values)) / curves.fps
+        self.left: dict[str, np.ndarray] = {}
+        self.right: dict[str, np.ndarray] = {}
+        for name, values in zip(curves.channels, curves.values.T, strict=True):
+            for code, side, strength in _codes(name, values):
+                for sides, letter in ((self.left, "L"), (self.right, "R")):
+                    if side in ("", letter):
+                        sides[code] = np.maximum(sides.get(code, 0.0), strength)
+
+    def value(self, code: str) -> np.ndarray:
+        zero = np.zeros(len(self.times))
+        return np.maximum(self.left.get(code, zero), self.right.get(code, zero))
+
+    def active(self, when: float | None) -> set[str]:
+        pick = slice(None) if when is None else int(np.argmin(np.abs(self.times - when)))
+        return {code for code in self.left.keys() | self.right.keys() if np.max(self.value(code)[pick]) >= ACTIVE}
+
+    def begins(self, codes: Sequence[str]) -> float | None:
+        return self._crossing(codes, 0)
+
+    def ends(self, codes: Sequence[str]) -> float | None:
+        return self._crossing(codes, -1)
+
+    def _crossing(self, codes: Sequence[str], which: int) -> float | None:
+        value = np.max([self.value(_plain(code)) for code in codes], axis=0)
+        if value.max() < ACTIVE:
+            return None
+        return float(self.times[np.flatnonzero(value >= value.max() / 2)[which]])
+
+
+def _codes(name: str, values: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
+    if name in _SIGNED:
+        up, down, scale = _SIGNED[name]
+        return [(up, "", np.maximum(values, 0) / scale), (down, "", np.maximum(-values, 0) / scale)]
+    found = re.match(r"AU(\d\d)", name)
+    if not found:
+        return []
+    return [(str(int(found[1])), contract.channel(name).side or "", values)]
+
+
+def _plain(code: str) -> str:
+    return code.rstrip("LR")
+
+
+def read(part: str) -> list[dict]:
+    """The hand-written lines of a part: "dev", "test", "chains_dev" or "chains_test"."""
+    lines = (DATA / f"hand_{part}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.strip()]
+
+
+def judge(case: dict, curves: Curves, score: Score) -> None:
+    """Add one text's checks to the score."""
+    face = Face(curves)
+    text = case["text"]
+    probes = {None: case["aus"]} if "aus" in case else {}
+    probes |= {face.times[-1] if when == "end" else float(when): wanted for when, wanted in case.get("at", {}).items()}
+    for when, wanted in probes.items():
+        _activation(text, face, when, wanted, score)
+    for code in case.get("never", "").split():
+        score.check("negation", code not in face.active(None), f"{text!r}: AU{code} moves")
+    if "order" in case:
+        first, second = (part.strip().split("/") for part in case["order"].split("<"))
+        begins = face.begins(first), face.begins(second)
+        good = None not in begins and begins[0] < begins[1]
+        score.check("order and time", good, f"{text!r}: {case['order']}, found {begins}")
+    for key, find in (("starts", face.begins), ("ends", face.ends)):
+        for code, when in case.get(key, {}).items():
+            found = find(code.split("/"))
+            good = found is not None and abs(found - when) <= TOLERANCE
+            score.check("order and time", good, f"{text!r}: AU{code} {key} at {when}, found {found}")
+
+
+def _activation(text: str, face: Face, when: float | None, wanted: str, score: Score) -> None:
+    must, _, may = wanted.partition("|")
+    active = face.active(when)
+    allowed = set(may.split()) | {str(code) for code in range(51, 65)}
+    for item in must.split():
+        choices = item.split("/")
+        allowed |= {_plain(code) for code in choices}
+        met = any(_plain(code) in active for code in choices)
+        score.hits += met
+        score.missed += not met
+        if not met:
+            score.complaints.append(f"missing: {text!r} at {when}: AU{item}")
+        if item[-1] in "LR":
+            score.check("side accuracy", any(_sided(face, code, when) for code in choices), f"{text!r}: {item}")
+    extra = active - allowed
+    score.false += len(extra)
+    if extra:
+        score.complaints.append(f"too much: {text!r} at {when}: AU{', AU'.join(sorted(extra))}")
+
+
+def _sided(face: Face, code: str, when: float | None) -> bool:
+    """The asked side moves, and the other at most half as much."""
+    sides = (face.left, face.right) if code[-1] == "L" else (face.right, face.left)
+    zero = np.zeros(len(face.times))
+    pick = slice(None) if when is None else int(np.argmin(np.abs(face.times - when)))
+    one, other = (float(np.max(side.get(_plain(code), zero)[pick])) for side in sides)
+    return one >= ACTIVE and other < 0.5 * one
+
+
+def judge_chain(chain: dict, method: Method, score: Score) -> None:
+    """Each text of a chain must move the named codes more than the one before."""
+    sums = []
+    for text in chain["ascending"]:
+        face = Face(method({"text": text}))
+        sums.append(sum(float(face.value(code).max()) for code in chain["by"].split()))
+    for (before, after), (low, high) in zip(
+        zip(chain["ascending"], chain["ascending"][1:], strict=False), zip(sums, sums[1:], strict=False), strict=True
+    ):
+        score.check("intensity order", high > low + 0.01, f"{before!r} {low:.2f}, {after!r} {high:.2f}")
+
+
+# ── what is measured ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def understood(case: dict, meaning: bool = True) -> Curves:
+    """Mien's own reading."""
+    line = [reader.Spoken(*word) for word in case.get("words", ())]
+    reading = timeline.perform(reader.understand(case["text"], line, meaning), duration=case.get("duration"))
+    return reading.curves
+
+
+def _held(face: np.ndarray, case: dict) -> Curves:
+    """One face from beginning to end: what a method without time has to say."""
+    frames = int(24 * (case.get("duration") or 4.0)) + 1
+    row = slots().to_channels(slots().resolve(face, np.zeros(len(slots()), dtype=bool)))
+    return Curves(24.0, contract.NAMES, np.repeat(row[None], frames, axis=0))
+
+
+def keywords(case: dict) -> Curves:
+    """Baseline: every word of feeling in the text at its own strength, all the time; no grammar."""
+    faces = [np.zeros(len(slots()))]
+    for tag in words.tags(words.normal(case["text"])):
+        if "emotion" in tag:
+            faces.append(emotion(tag["emotion"][0]).face(tag["emotion"][1]))
+    return _held(np.max(faces, axis=0), case)
+
+
+def nearest_label(case: dict) -> Curves:
+    """Baseline: the one label whose examples lie nearest to the whole text in MiniLM's space."""
+    from ..emotion import meaning
+
+    found = meaning.nearest(case["text"]) if case["text"].strip() else None
+    if found is None or found.label not in emotions():
+        return _held(np.zeros(len(slots())), case)
+    return _held(emotion(found.label).face(0.7), case)
+
+
+def measure(part: str, method: Method) -> Score:
+    """Score of a method on a part ("dev" or "test")."""
+    score = Score()
+    for case in read(part):
+        started = time.perf_counter()
+        curves = method(case)
+        score.seconds.append(time.perf_counter() - started)
+        judge(case, curves, score)
+    for chain in read(f"chains_{part}"):
+        judge_chain(chain, method, score)
+    return score
+
+
+# ── command line ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    parser = subparsers.add_parser("emotion", help="directions in words against hand-written expectations")
+    parser.add_argument("--part", choices=("dev", "test"), default="test", help="texts used while making it, or only measured")
+    parser.add_argument("--misses", action="store_true", help="list what went wrong (spoils the test part for tuning)")
+    parser.set_defaults(func=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the figures with the bars beside; 0 where all bars are met, else 1."""
+    from ..emotion import meaning
+
+    methods: dict[str, Method] = {
+        "Mien": understood,
+        "Mien, no model": partial(understood, meaning=False),
+        "keywords": keywords,
+        "nearest label": nearest_label,
+    }
+    if not meaning.available():
+        methods = {"Mien, no model": methods["Mien, no model"], "keywords": keywords}
+        print(f"Without the sentence model ({meaning.reason()}).")
+    scores = {name: measure(arguments.part, method) for name, method in methods.items()}
+    count = len(read(arguments.part))
+    pairs = sum(len(chain["ascending"]) - 1 for chain in read(f"chains_{arguments.part}"))
+    print(f"{count} hand-written texts and {pairs} intensity pairs of the {arguments.part} part")
+    print(f"{'':18s}{'bar':>8s}" + "".join(f"{name:>18s}" for name in scores))
+    figures = {name: score.figures() for name, score in scores.items()}
+    first = next(iter(scores))
+    for name, bar in BARS.items():
+        row = "".join(f"{figures[method].get(name, float('nan')):18.3f}" for method in scores)
+        print(f"{name:18s}{bar:8.2f}{row}")
+    slowest = sorted(scores[first].seconds[1:])
+    print(f"{'slowest text, s':18s}{0.5:8.2f}{slowest[-1]:18.3f}   (after the first)")
+    if arguments.misses:
+        print("\n".join(scores[first].complaints))
+    return 0 if all(figures[first].get(name, 0.0) >= bar for name, bar in BARS.items()) else 1
