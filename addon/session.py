@@ -91,7 +91,8 @@ def running() -> Engine:
         raise MienError(reason + " Press Install Engine in the Mien tab of the 3D view's sidebar.")
     it = engine()
     if it.state in ("stopped",):
-        it.start([str(python()), "-m", "engine", "serve"], cwd=ROOT)
+        # Compiled code is kept outside the extension, so that an update of it doesn't start from nothing.
+        it.start([str(python()), "-m", "engine", "serve"], cwd=ROOT, env={"NUMBA_CACHE_DIR": str(folder("compiled"))})
     if not bpy.app.background and not bpy.app.timers.is_registered(_pump):
         bpy.app.timers.register(_pump, first_interval=_PUMP_SECONDS, persistent=True)
     return it

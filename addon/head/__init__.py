@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import copies, library, operators, settings
+from . import copies, display, library, operators, settings
 
-_PARTS = (settings, library, operators, copies)
+_PARTS = (settings, library, operators, copies, display)
 
 
 def register() -> None:

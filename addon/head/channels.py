@@ -40,7 +40,7 @@ def define(obj: bpy.types.Object) -> None:
             soft_max=channel.soft_maximum,
             default=0.0,
             step=1.0,
-            precision=1 if angle else 3,
+            precision=1 if angle else 2,
             description=channel.tooltip,
             subtype="ANGLE" if angle else "NONE",
         )

@@ -7,7 +7,7 @@ from bpy_extras.io_utils import ImportHelper
 
 from .. import session
 from ..jobs import EngineJob
-from . import library, proxy
+from . import display, library, proxy
 
 DEFAULT_HEAD = "Ada"
 
@@ -29,12 +29,14 @@ class _AddsHead(EngineJob):
             bpy.ops.object.mode_set(mode="OBJECT")
         obj = proxy.build(proxy.Geometry.from_reply(reply))
         obj.mien.head = self.wanted()
+        obj.visible_camera = False
         obj.location = context.scene.cursor.location
         context.collection.objects.link(obj)
         for other in context.selected_objects:
             other.select_set(False)
         obj.select_set(True)
         context.view_layer.objects.active = obj
+        display.update()
         self.report({"INFO"}, f"Added {reply['name']} by {reply['author']} ({reply['licence']})")
         return {"FINISHED"}
 

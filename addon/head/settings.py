@@ -7,6 +7,12 @@ from collections.abc import Iterator
 import bpy
 
 
+def _switched(self: MienHead, context: bpy.types.Context) -> None:
+    from . import display
+
+    display.splats_switched(self.id_data)
+
+
 class MienHead(bpy.types.PropertyGroup):
     """Settings of one head object; an object is a head where `head` is set."""
 
@@ -20,6 +26,7 @@ class MienHead(bpy.types.PropertyGroup):
         description="Show and render this head's splats; its proxy mesh is there either way",
         default=True,
         override={"LIBRARY_OVERRIDABLE"},
+        update=_switched,
     )
 
 

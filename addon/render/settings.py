@@ -6,6 +6,7 @@ import bpy
 
 from ...engine.contract.passes import PASSES, Pass
 from .. import session
+from ..head import display
 
 BACKENDS = (
     ("auto", "Automatic", "The graphics card where it can, else the processor"),
@@ -15,6 +16,7 @@ BACKENDS = (
 
 
 def _changed(self, context) -> None:
+    display.update()
     session.redraw()
 
 

@@ -260,7 +260,7 @@ def _net_for(width: int, height: int) -> gpu.types.GPUBatch:
         points = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
         first = (np.arange(rows)[:, None] * (columns + 1) + np.arange(columns)).ravel()
         corner = np.stack([first, first + 1, first + columns + 1, first + columns + 2], 1)
-        triangles = np.concatenate([corner[:, [0, 1, 2]], corner[:, [1, 3, 2]]]).astype(np.int32)
+        triangles = np.ascontiguousarray(np.concatenate([corner[:, [0, 1, 2]], corner[:, [1, 3, 2]]]), np.int32)
         if len(_net) > 16:
             _net.clear()
         _net[columns, rows] = batch_for_shader(_shader, "TRIS", {"pos": points}, indices=triangles)
@@ -357,7 +357,7 @@ def _post_pixel() -> None:
     text = screen.message
     if not text and screen.picture is None:
         state, sentence = session.status()
-        text = sentence if state != "ready" else "Loading the head …" if _loading else ""
+        text = sentence if state != "ready" else "Loading the head …" if _loading else "Drawing the first picture …"
     if text:
         scale = context.preferences.system.ui_scale
         blf.size(0, 12 * scale)

@@ -99,9 +99,11 @@ class MIEN_OT_install_engine(bpy.types.Operator):
 
 
 def _start_afresh() -> None:
+    from ..head import display
     from ..render import viewport
 
     viewport.forget_failures()
+    display.update()
     if not bpy.app.background:
         session.running()
 

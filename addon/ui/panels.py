@@ -23,6 +23,10 @@ _ICONS = {
 }
 
 
+_LABELS = 0.56
+"""Share of the panel's width that the channels' names take."""
+
+
 class _Tab:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -32,10 +36,12 @@ class _Tab:
 # ── shared pieces ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
-    """A sentence on as many lines as the region's width needs."""
-    width = context.region.width if context.region else 300
-    letters = max(int(width / (7.2 * context.preferences.system.ui_scale)) - (5 if icon != "NONE" else 2), 18)
+def wrapped(
+    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE", taken: int = 40
+) -> None:
+    """A sentence on as many lines as the region's width needs. `taken`: pixels that other things in the row need."""
+    width = (context.region.width if context.region else 300) - taken * context.preferences.system.ui_scale
+    letters = max(int(width / (6.6 * context.preferences.system.ui_scale)) - (3 if icon != "NONE" else 0), 16)
     column = layout.column(align=True)
     column.scale_y = 0.85
     for number, line in enumerate(textwrap.wrap(text, letters)):
@@ -59,7 +65,7 @@ def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if progress(layout, "mien.install_engine"):
         return
     row = layout.row()
-    wrapped(row, context, sentence, _ICONS.get(state, "NONE"))
+    wrapped(row, context, sentence, _ICONS.get(state, "NONE"), taken=95)
     buttons = row.row(align=True)
     buttons.operator("mien.show_log", text="", icon="TEXT")
     if state != "missing":
@@ -156,17 +162,25 @@ def _zone_panel(zone: str, label: str, closed: bool) -> type[bpy.types.Panel]:
 def draw_zone(layout: bpy.types.UILayout, obj: bpy.types.Object, zone: str) -> None:
     """A row for each channel, its left and right side by side; the head's own left is on the right, as one sees it."""
     column = layout.column(align=True)
-    for channel in channels.of_zone(zone):
+    members = channels.of_zone(zone)
+    if any(channel.side for channel in members):
+        split = column.split(factor=_LABELS)
+        split.label()
+        sides = split.row(align=True)
+        for text in ("Right", "Left"):
+            cell = sides.row()
+            cell.alignment = "CENTER"
+            cell.active = False
+            cell.label(text=text)
+    for channel in members:
         if channel.side == "R" or channel.name not in obj:
             continue
-        split = column.split(factor=0.5, align=True)
-        name = split.row()
-        name.alignment = "LEFT"
-        name.label(text=channel.name.removesuffix(".L"))
+        split = column.split(factor=_LABELS, align=True)
+        split.label(text=channel.name.removesuffix(".L").removeprefix("AU"))
         sides = split.row(align=True)
         if channel.side:
-            for side, text in (("R", "R"), ("L", "L")):
-                sides.prop(obj, channels.path(channel.name[:-1] + side), text=text, slider=True)
+            for side in "RL":
+                sides.prop(obj, channels.path(channel.name[:-1] + side), text="", slider=True)
         else:
             sides.prop(obj, channels.path(channel.name), text="", slider=True)
 
