@@ -13,6 +13,13 @@ from mathutils import Vector
 COLLECTION = "Mien Studio"
 
 
+def face_of(head: bpy.types.Object) -> Vector:
+    """World-space middle of a head object's face: between its eyes and its chin."""
+    low, high = (Vector(head.bound_box[index]) for index in (0, 6))
+    # The mouth of an upright bust lies about two thirds up it, at its front.
+    return head.matrix_world @ Vector(((low.x + high.x) / 2, low.y, low.z + 0.66 * (high.z - low.z)))
+
+
 def build(scene: bpy.types.Scene, target: Vector) -> bpy.types.Object:
     """Make the set in `scene` around `target`, the world-space middle of a face that looks towards −Y.
 
