@@ -141,9 +141,13 @@ class _Reader:
         entry = self.content["accessors"][_whole(index)]
         count = _whole(entry["count"])
         if count > 3 * 2 * MAX_VERTICES:
-            raise MienError(f"{self.where} is too large: an array of {count:,} rows; the limit is {6 * MAX_VERTICES:,}.")
+            raise MienError(
+                f"{self.where} is too large: an array of {count:,} rows; the limit is {6 * MAX_VERTICES:,}."
+            )
         if _WIDTHS.get(entry["type"]) != width:
-            raise MienError(f"{self.where}: an array is {entry['type']!r} where {width} columns belong; export it again.")
+            raise MienError(
+                f"{self.where}: an array is {entry['type']!r} where {width} columns belong; export it again."
+            )
         dtype = np.dtype(_DTYPES[entry["componentType"]])
         if "bufferView" in entry:
             values = self._view(entry["bufferView"], _whole(entry.get("byteOffset", 0)), count, width, dtype)

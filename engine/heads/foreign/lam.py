@@ -21,14 +21,16 @@ from scipy.sparse.csgraph import connected_components
 from ...contract.channels import ARKIT_52, MASK_ZONES, SPLIT_UNITS
 from ...contract.errors import MienError
 from .. import format as head_format
-from . import gltf, ply
-from .rig import UNKNOWN_LICENCE, Rig, areas, assemble, part_index, side_mask, zones_by_motion
+from . import gltf, mouth, ply
+from .rig import STILL, UNKNOWN_LICENCE, Rig, areas, assemble, part_index, side_mask, zones_by_motion
 from .splats import HEAD_FROM_RUB, SH0, Splats, checked, moved, read_whole
 
 EYE_DISTANCE = 0.063
 """Metres between the eyes' centres of an adult: what the avatar is scaled to."""
 EYE_TURN = (0.56, 0.45)
 """Radians of yaw and pitch at unit value 1, where the morph targets show none."""
+_ANCHOR = 2e-4
+"""Metres: the size of an anchor triangle."""
 _MEMBER_LIMIT = 256 << 20
 _MEMBERS = ("skin.glb", "offset.ply")
 _COLUMNS = (
@@ -61,7 +63,8 @@ def read(path: str | os.PathLike[str], name: str | None = None) -> head_format.H
     scale, shift = _placing(rig)
     splats = moved(splats, HEAD_FROM_RUB, scale, shift)
     _scale(rig, scale, shift)
-    triangle, bound = _own_triangles(rig)
+    rig, inside, bound = mouth.curtain(rig, splats)
+    rig, triangle = _anchored(rig, len(splats))
     info = {
         "name": name or Path(path).stem,
         "author": "unknown",
@@ -69,7 +72,7 @@ def read(path: str | os.PathLike[str], name: str | None = None) -> head_format.H
         "source": f"LAM avatar {Path(path).name}",
         "figures": {"scaled_by": round(scale, 4)},
     }
-    return assemble(rig, splats[bound], triangle[bound], info)
+    return assemble(rig, mouth.joined(splats, inside), np.concatenate([triangle, bound]), info)
 
 
 def is_lam(path: str | os.PathLike[str]) -> bool:
@@ -150,7 +153,9 @@ def _units(morphs: dict[str, np.ndarray], vertices: np.ndarray, where: str) -> d
         else:
             units[shape] = morphs[shape]
     if not units:
-        raise MienError(f"{where}: none of skin.glb's morph targets has an ARKit name; export it with ARKit blend shapes.")
+        raise MienError(
+            f"{where}: none of skin.glb's morph targets has an ARKit name; export it with ARKit blend shapes."
+        )
     return units
 
 
@@ -216,14 +221,41 @@ def _scale(rig: Rig, scale: float, shift: np.ndarray) -> None:
         }
 
 
-def _own_triangles(rig: Rig) -> tuple[np.ndarray, np.ndarray]:
-    """For every vertex's Gaussian, the largest triangle at that vertex: (triangle [V], whether there is one [V])."""
-    area = areas(rig.vertices, rig.triangles)
-    order = np.argsort(area)
-    triangle = np.full(len(rig.vertices), -1)
-    for corner in range(3):
-        # Assigned in rising order of area, so the largest stays.
-        known = triangle[rig.triangles[order, corner]]
-        better = np.where(known >= 0, area[order] > area[known], True) & (area[order] > 2 * head_format.MIN_AREA)
-        triangle[rig.triangles[order[better], corner]] = order[better]
-    return triangle, triangle >= 0
+def _anchored(rig: Rig, count: int) -> tuple[Rig, np.ndarray]:
+    """The rig with anchors for the splats of its first `count` vertices that move, and each one's triangle [count].
+
+    LAM's renderer only shifts a splat with its vertex. Many splats lie a centimetre and more off theirs, where the
+    turning of the vertex's triangles would throw them about (lids that fold are the worst). So a vertex that morph
+    targets move gets a tiny triangle of its own, whose corners all move as it does. Others keep their largest triangle.
+    """
+    own = _largest_triangles(rig)[:count]
+    moving = np.zeros(count, dtype=bool)
+    for delta in rig.units.values():
+        moving |= np.abs(delta[:count]).max(axis=1) > STILL
+    ids = np.flatnonzero(moving)
+    corners = rig.vertices[rig.triangles[own[ids]]]
+    size = _ANCHOR / np.sqrt(areas(rig.vertices, rig.triangles[own[ids]]))
+    shrunk = rig.vertices[ids, None] + (corners - corners.mean(axis=1, keepdims=True)) * size[:, None, None]
+    thrice = np.repeat(ids, 3)
+    first, faces = len(rig.vertices), len(rig.triangles)
+    anchored = Rig(
+        np.concatenate([rig.vertices, shrunk.reshape(-1, 3)]),
+        np.concatenate([rig.triangles, first + np.arange(3 * len(ids)).reshape(-1, 3)]),
+        np.concatenate([rig.part, np.full(len(ids), part_index("skin"))]),
+        np.concatenate([rig.zone, rig.zone[thrice]]),
+        np.concatenate([rig.head_weight, rig.head_weight[thrice]]),
+        {name: np.concatenate([delta, delta[thrice]]) for name, delta in rig.units.items()},
+        {},
+        rig.eyes,
+        rig.pivot,
+    )
+    own[ids] = faces + np.arange(len(ids))
+    return anchored, own
+
+
+def _largest_triangles(rig: Rig) -> np.ndarray:
+    """The largest triangle at every vertex [V]; for a vertex without one, the largest of all."""
+    order = np.argsort(areas(rig.vertices, rig.triangles), kind="stable")
+    triangle = np.full(len(rig.vertices), order[-1])
+    triangle[rig.triangles[order].ravel()] = np.repeat(order, 3)  # of equal indices the last, the largest, stays
+    return triangle

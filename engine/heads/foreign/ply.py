@@ -58,8 +58,7 @@ def splats(table: Mapping[str, np.ndarray], where: str) -> Splats:
 def geometry(table: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(position [N, 3], rotation [N, 4], log_scale [N, 3], opacity_logit [N]) of a PLY's columns."""
     position, rotation, log_scale = (
-        np.stack([table[name] for name in names], axis=1)
-        for names in (_GEOMETRY[:3], _GEOMETRY[7:], _GEOMETRY[4:7])
+        np.stack([table[name] for name in names], axis=1) for names in (_GEOMETRY[:3], _GEOMETRY[7:], _GEOMETRY[4:7])
     )
     return position, rotation, log_scale, table["opacity"]
 

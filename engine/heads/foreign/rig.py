@@ -81,7 +81,11 @@ def unit_zones() -> dict[str, str]:
     zones: dict[str, str] = {}
     for channel in CHANNELS:
         for unit, weight in (*channel.positive.items(), *channel.negative.items()):
-            if channel.arkit and weight == 1 and channel.arkit in (unit, unit.removesuffix("Left"), unit.removesuffix("Right")):
+            if (
+                channel.arkit
+                and weight == 1
+                and channel.arkit in (unit, unit.removesuffix("Left"), unit.removesuffix("Right"))
+            ):
                 zones.setdefault(unit, channel.zone)
     return {unit: zones.get(unit, "head") for unit in UNITS}
 
@@ -125,7 +129,9 @@ def areas(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
 
 
-def nearest(points: np.ndarray, vertices: np.ndarray, triangles: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    points: np.ndarray, vertices: np.ndarray, triangles: np.ndarray, usable: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """For points [N, 3], the nearest of the `usable` triangles [T] bool: (its index [N], the distance [N] in metres)."""
     ids = np.flatnonzero(usable & (areas(vertices, triangles) > _SMALLEST_AREA))
     corners = vertices[triangles[ids]]

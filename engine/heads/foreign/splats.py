@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ...contract.errors import MienError
-from ...splat.interface import Gaussians
+from ...splat.interface import Camera, Gaussians
 from ..deform import matrices
 
 SH0 = 0.28209479177387814
@@ -236,6 +236,21 @@ def to_gaussians(splats: Splats, matrix: np.ndarray | None = None) -> Gaussians:
     )
 
 
+def orbit(target: np.ndarray, azimuth: float, elevation: float, distance: float, field: float, size: int) -> Camera:
+    """A camera around a head (Mien's axes): azimuth 0 looks into its face, positive from its own left; radians, metres.
+
+    Args:
+        field: The angle of view, radians. size: pixels a side.
+    """
+    away = np.array([np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)])
+    right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
+    matrix = np.eye(4)
+    matrix[:3, :3] = [right, np.cross(-away, right), -away]
+    matrix[:3, 3] = -matrix[:3, :3] @ (np.asarray(target) + distance * away)
+    focal = size / 2 / np.tan(field / 2)
+    return Camera(matrix, np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]]), size, size)
+
+
 def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
     """Write a binary file whole or not at all: `write` gets the open stream.
 
@@ -275,6 +290,8 @@ def read_whole(path: str | os.PathLike[str], limit: int) -> bytes:
             raise MienError(f"{path} has {size:,} bytes; Mien reads files of 1 to {limit:,} bytes.")
         return path.read_bytes()
     except OSError as error:
-        raise MienError(f"{path} can't be read ({error.strerror or error}); check that it is a readable file.") from None
+        raise MienError(
+            f"{path} can't be read ({error.strerror or error}); check that it is a readable file."
+        ) from None
     except ValueError:
         raise MienError(f"{str(path)!r} can't be a file's path.") from None

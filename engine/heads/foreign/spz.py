@@ -48,7 +48,9 @@ def read(path: str | os.PathLike[str]) -> Splats:
         if version not in (2, 3):
             raise MienError(f"{where} is SPZ version {version}; Mien reads 2 and 3, so export it as one of them.")
         if not 0 < count <= MAX_SPLATS or degree > 3 or fraction > 23:
-            raise MienError(f"{where} has an SPZ header that can't be ({count:,} splats, degree {degree}); export it again.")
+            raise MienError(
+                f"{where} has an SPZ header that can't be ({count:,} splats, degree {degree}); export it again."
+            )
         sizes = np.array([9, 1, 3, 3, 3 if version == 2 else 4, 3 * _COEFFICIENTS[degree]]) * count
         # The header says how much must follow: a file that unpacks to more or less is refused at that point.
         expected = int(sizes.sum())
