@@ -3,10 +3,12 @@
 python tests/fake_worker.py [FAULT …]     what each does is in the code below, under its name
 """
 
+import base64
 import os
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -16,8 +18,23 @@ import numpy as np
 from engine.contract import messages
 from engine.serve.server import Server
 
-FAULTS = {entry.partition("=")[0]: entry.partition("=")[2] for entry in sys.argv[1:]}
+FAULTS = {name: value for name, _, value in (entry.partition("=") for entry in sys.argv[1:])}
 MARKS = Path(FAULTS.get("marks", "."))
+
+
+BOMB = base64.b64encode(zlib.compress(bytes(1 << 26))).decode()
+#: What a reply to a frame of that viewport has in place of what it should.
+HOSTILE = {
+    "no place": {},
+    "another file": {"ring": __file__, "slot": 0, "sequence": 1},
+    "no such slot": {"ring": "/nowhere", "slot": 200, "sequence": 1},
+    "a bomb": {"passes": [{"name": "Combined", "components": 4, "dtype": "float32", "data": BOMB}]},
+    "not base64": {"passes": [{"name": "Combined", "components": 4, "dtype": "float32", "data": "é"}]},
+    "too short": {"passes": [{"name": "Combined", "components": 4, "dtype": "float32", "data": BOMB[:100]}]},
+    "wrong components": {"passes": [{"name": "Combined", "components": 1, "dtype": "float16", "data": BOMB}]},
+    "wrong form": {"width": "wide"},
+    "unknown field": {"secret": 1},
+}
 
 
 def first_time(name: str) -> bool:
@@ -60,7 +77,10 @@ class FakeWork:
         log(f"loaded {params['id']} {params['head']}")
         texts = dict.fromkeys(("name", "author", "licence", "source"), "Fake")
         empty = {"units": [], "parts": [], "camera": None, "eyes": None, "neck": None, "figures": {}, "gaussians": 0}
-        return {"head": params["id"], **texts, **empty, "proxy": str(self._ring.path)}
+        reply = {"head": params["id"], **texts, **empty, "proxy": "/nowhere/proxy.npz"}
+        if params.get("transport") == "inline":
+            reply["proxy_data"] = base64.b64encode(b"the proxy").decode()
+        return reply
 
     def release_head(self, params, job):
         self._heads.pop(params["id"], None)
@@ -81,6 +101,8 @@ class FakeWork:
         reply = {"width": width, "height": height, "seconds": 0.0, "backend": "cpu", "device": "Fake"}
         if params["transport"] == "inline":
             return {**reply, "passes": [inline_pass(name, plane) for name, plane in planes.items()]}
+        if params["viewport"] in HOSTILE:
+            return {**reply, "passes": [{"name": "Combined", "components": 4}], **HOSTILE[params["viewport"]]}
         written = self._ring.write(params["viewport"], planes)
         sequence = written.sequence
         if "lose-frames" in FAULTS and first_time("lost"):
@@ -149,4 +171,5 @@ def babble(sink) -> None:
         time.sleep(0.001)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_worker import HOSTILE
 from mien.addon.bridge import Engine, EngineError
 from mien.addon.bridge.log import Log
 from mien.addon.bridge.supervisor import Limits
@@ -299,10 +300,30 @@ def test_a_frame_that_was_overwritten_is_asked_for_again(start):
 
 def test_without_a_common_disk_frames_and_proxies_come_in_the_replies(start):
     engine = start("remote")
-    head = engine.load_head("Ada").wait(30)["head"]
+    loaded = engine.load_head("Ada").wait(30)
+    head, proxy = loaded["head"], Path(loaded["proxy"])
     reply = engine.call("frame/render", frame(head=head, value=0.5))
     assert "slot" not in reply
+    assert proxy.read_bytes() == b"the proxy"
     assert np.all(engine.read_frame(reply)["Combined"] == 0.5)
+    engine.stop()
+    assert not proxy.exists()
+
+
+@pytest.mark.parametrize("reply", ["another file", "no such slot"])
+def test_a_ring_that_cannot_be_read_any_more_is_done_without(start, reply):
+    engine = start()
+    assert engine.read_frame(engine.call("frame/render", frame(reply)))["Combined"].shape == (4, 8, 4)
+    assert any("frames come in the replies from now on" in entry for entry in engine.recent_log())
+
+
+@pytest.mark.parametrize("reply", sorted(set(HOSTILE) - {"another file", "no such slot"}))
+def test_a_reply_that_is_wrong_becomes_a_sentence_and_harms_nothing(start, reply):
+    engine = start()
+    with pytest.raises(EngineError):
+        engine.call("frame/render", frame(reply), timeout_s=20)
+    assert engine.read_frame(engine.call("frame/render", frame()))["Combined"].shape == (4, 8, 4)
+    assert engine.state == "ready"
 
 
 def test_requests_to_a_stopped_engine_fail_at_the_next_pump(tmp_path):

@@ -278,6 +278,36 @@ def test_a_border_is_a_part_of_the_whole_picture(engine, head):
     assert np.allclose(pixels(reply)["Combined"], whole[20:37, 10:40], atol=1e-6)
 
 
+def test_the_command_line_renders_the_same_picture(engine, head, head_file, tmp_path):
+    values = {"AU12 Lip Corner Puller.L": 0.8, "Head Pitch": -0.2}
+    view = camera()
+    file = tmp_path / "camera.json"
+    matrices = {
+        "world_to_camera": np.reshape(view["world_to_camera"], (4, 4)).tolist(),
+        "K": np.reshape(view["K"], (3, 3)).tolist(),
+    }
+    file.write_text(json.dumps(matrices))
+    settings = [text for name, value in values.items() for text in ("--set", f"{name}={value}")]
+    command = [
+        sys.executable,
+        "-m",
+        "engine",
+        "render",
+        "--head",
+        str(head_file),
+        "--camera",
+        str(file),
+        "--size",
+        "48x48",
+    ]
+    command += ["--out", str(tmp_path), "--passes", "all", "--float", *settings]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120).returncode == 0
+    found = pixels(engine.ask("frame/render", **params(pose(values), passes=ALL)))
+    with np.load(tmp_path / "frame_0001.npz") as written:
+        for name in ALL:
+            assert np.allclose(written[name], found[name], atol=1e-6), name
+
+
 def test_a_frame_without_heads_is_empty(engine):
     wanted = params(passes=["Combined", "Depth"])
     wanted["samples"][0]["heads"] = []

@@ -432,6 +432,10 @@ class Engine:
                 self._on_response(link, message)
         except messages.MessageError as error:
             self._on_babble(link, line, error)
+        except Exception as error:  # a mistake here must not end the thread, which would look like a hang
+            self._log.note(f"a message could not be taken: {type(error).__name__}: {error}")
+            link.fault = "its reply could not be taken"
+            self._wake.set()
 
     def _on_babble(self, link: _Link, line: bytes, error: Exception) -> None:
         link.babbled += 1
@@ -454,10 +458,11 @@ class Engine:
     def _on_response(self, link: _Link, message: messages.Response) -> None:
         with self._lock:
             link.heard = now()
-            if message.id is not None and link.ping is not None and message.id == link.ping[0]:
+            id = -1 if message.id is None else message.id
+            if link.ping is not None and id == link.ping[0]:
                 link.ping = None
                 return
-            ticket = link.pending.get(message.id if message.id is not None else -1)
+            ticket = link.pending.get(id)
             if ticket is None:
                 if message.error is not None:
                     self._log.note(f"the engine says: {message.error[1]}")
@@ -474,9 +479,9 @@ class Engine:
         with self._lock:
             if self._link is not link:
                 return  # given up meanwhile, and what was pending with it
-            del link.pending[message.id]
-            link.cancelled.pop(message.id, None)
-            if message.id == link.hello:
+            del link.pending[id]
+            link.cancelled.pop(id, None)
+            if id == link.hello:
                 self._on_hello(link, result, error)
             elif isinstance(error, EngineError) and error.code == messages.FRAME_LOST and not ticket._repeated:
                 ticket._repeated = True

@@ -153,8 +153,7 @@ class RingWriter:
         self._old = [self._path]
         # Large frames are final ones, read at once: fewer slots keep a 4K frame with all passes within a disk's reach.
         self._slots = min(self._slots, 2 if size > 256 * 1024 * 1024 else self._slots)
-        self._map = None  # closed when the last array on it goes
-        self._open(size + size // 4)
+        self._open(size + size // 4)  # the old mapping is closed when the last array on it goes
 
 
 class RingReader:

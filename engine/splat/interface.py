@@ -133,6 +133,8 @@ class Backend(Protocol):
 
     name: str
     device: str
+    note: str
+    """Why this is not the backend that was asked for, or empty."""
 
     def render(
         self, frame: Frame, passes: Collection[str], before: Frame | None = None, after: Frame | None = None
