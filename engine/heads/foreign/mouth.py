@@ -1,40 +1,19 @@
-"""A mouth's inside for heads that come without one: teeth, gums and tongue of a library head, and a dark bag behind."""
+"""A mouth's inside for heads that come without one."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import minimum_filter
 from scipy.spatial import cKDTree
 
-from ...contract.channels import CHANNELS, MASK_ZONES
+from ...contract.channels import MASK_ZONES
 from ...contract.errors import MienError
-from ...splat.cpu import CpuBackend
-from ...splat.interface import Frame
-from .. import format as head_format
-from ..deform import Deformer
-from .rig import Rig, areas, frames, from_head, part_index
-from .splats import SH0, Splats, from_gaussians, orbit, quaternions, to_gaussians
+from .rig import Rig, frames, part_index
+from .splats import SH0, Splats, quaternions
 
-PARTS = ("teeth.upper", "teeth.lower", "gums", "tongue")
-JAW_UNITS = ("jawOpen", "jawForward", "jawLeft", "jawRight")
 _GAP = 0.004
 """Metres: lips that lie nearer to each other are closed."""
-_BAG = np.array([0.024, 0.030, 0.020])
-"""Half the bag's width, depth and height in metres at a distance of 63 mm between the eyes."""
-_BAG_BEHIND = 0.034
-"""Metres from the lips' seam back to the bag's centre, at that size."""
-_VIEW = 128
-"""Pixels a side of the pictures that tell what the face hides."""
-_VIEWS = [(azimuth, elevation) for azimuth in (-75, -45, -20, 0, 20, 45, 75) for elevation in (-25, 15)]
-_PLANES = 28
-_SOLID = 0.8
-"""A face hides what is behind it where it is at least so opaque."""
-_TEETH_MARGIN = 0.003
-"""Metres that the teeth's splats lie behind the face's."""
-_MAY_SHOW = 0.02
 _COLUMNS, _ROWS = 36, 16
 """Vertices of a curtain across and down."""
-_BAG_COLOUR = (0.13, 0.045, 0.045)
 
 
 def lip_seam(rig: Rig) -> np.ndarray:
@@ -65,67 +44,6 @@ def _lips(rig: Rig) -> tuple[np.ndarray, np.ndarray]:
     if close.sum() < 4:
         raise MienError("The head's lips are open in neutral, so its mouth can't be found; export it with closed lips.")
     return upper[match[close]], lower[close]
-
-
-def jaw_motion(rig: Rig) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """{unit: (rotation [3, 3], shift [3])}: the rigid motion of the chin at unit value 1."""
-    skin = np.unique(rig.triangles[rig.part == part_index("skin")])
-    move = np.linalg.norm(rig.units["jawOpen"][skin], axis=1)
-    chin = skin[move > 0.75 * move.max()]
-    return {unit: _rigid(rig.vertices[chin], rig.units[unit][chin]) for unit in JAW_UNITS if unit in rig.units}
-
-
-def _rigid(points: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rigid motion nearest to points + offsets (Kabsch)."""
-    before, after = points.mean(axis=0), (points + offsets).mean(axis=0)
-    u, _, vt = np.linalg.svd((points - before).T @ (points + offsets - after))
-    rotation = vt.T @ np.diag([1, 1, np.sign(np.linalg.det(vt.T @ u.T))]) @ u.T
-    return rotation, after - rotation @ before
-
-
-def graft(rig: Rig, template: head_format.Head, cover: Splats) -> tuple[Rig, Splats, np.ndarray]:
-    """A rig that has no mouth, with one; and the mouth's splats, bound to triangles [M] of the new rig.
-
-    The mouth is made smaller and moved back until the closed lips hide it, and what still shows is left out.
-
-    Args:
-        template: A library head whose teeth, gums and tongue are taken.
-        cover: The rig's own splats in neutral, for the mouth to hide behind; the new ones have their degree.
-
-    Raises:
-        MienError: One of the heads has no mouth that opens.
-    """
-    donor = from_head(template)
-    chosen = np.isin(donor.part, [part_index(name) for name in PARTS])
-    used = np.unique(donor.triangles[chosen])
-    here, there, size = _seam_front(rig), _seam_front(donor), _eye_distance(rig) / _eye_distance(donor)
-    cloud, bound = _borrowed(template, chosen, cover.sh_degree)
-    hidden = _Hidden(cover, here, size)
-    teeth = np.isin(donor.part[chosen][bound], [part_index(name) for name in PARTS[:2]])
-    change, back = _tucked(hidden, cloud.position[teeth], there, here, size)
-    scale, place = size * change, here + [0, back, 0]
-
-    number = np.full(len(donor.vertices), -1)
-    number[used] = np.arange(len(used))
-    bag, bag_triangles, bag_along = _bag(place, scale * _eye_distance(donor) / 0.063)
-    vertices = np.concatenate([(donor.vertices[used] - there) * scale + place, bag])
-    offsets = _offsets(jaw_motion(rig), vertices, np.concatenate([_share_of_jaw(donor, used), bag_along]))
-    if "tongueOut" in donor.units:
-        show = donor.units["tongueOut"][used] * scale
-        offsets["tongueOut"] = np.concatenate([show, np.zeros_like(bag)])
-    triangles = np.concatenate([number[donor.triangles[chosen]], bag_triangles + len(used)]) + len(rig.vertices)
-    part = np.concatenate([donor.part[chosen], np.full(len(bag_triangles), part_index("gums"))])
-    grown = _extended(rig, vertices, triangles, part, offsets)
-
-    lining = _lining(bag, bag_triangles, cover.sh_degree)
-    position = ((cloud.position - there) * scale + place).astype(np.float32)
-    placed = Splats(
-        position, cloud.rotation, cloud.log_scale + np.float32(np.log(scale)), cloud.opacity_logit, cloud.sh
-    )
-    inside = joined(placed, lining)
-    triangle = np.concatenate([bound, len(part) - len(lining) + np.arange(len(lining))]) + len(rig.triangles)
-    kept = ~hidden.shows(inside.position)
-    return grown, inside[kept], triangle[kept]
 
 
 def curtain(rig: Rig, skin: Splats) -> tuple[Rig, Splats, np.ndarray]:
@@ -224,57 +142,6 @@ def _rims(rig: Rig, bins: int = 24) -> tuple[np.ndarray, np.ndarray]:
     return rims[0], rims[1]
 
 
-class _Hidden:
-    """Which points the neutral face hides, seen from all sides that can see a mouth.
-
-    A picture's depth says too little: skin splats are translucent at their rims, and what lies far behind them shifts
-    the mean. So for every view the face is rendered up to each of a row of planes; its opacity there is what hides.
-    """
-
-    def __init__(self, cover: Splats, target: np.ndarray, size: float) -> None:
-        backend = CpuBackend()
-        self.step, self.start = 0.003 * size, -0.03 * size
-        self.views = []
-        near = cover[np.linalg.norm(cover.position - target, axis=1) < 0.09 * size]
-        for azimuth, elevation in _VIEWS:
-            away = 0.6 * size
-            camera = orbit(target, np.radians(azimuth), np.radians(elevation), away, 0.35, _VIEW)
-            depth = near.position @ camera.world_to_camera[2, :3] + camera.world_to_camera[2, 3] - away
-            layers = [
-                backend.render(Frame([to_gaussians(near[depth < self.start + index * self.step])], camera), ["Mask"])
-                for index in range(_PLANES)
-            ]
-            # A rim is not sharp: a point counts as hidden only where the face around it hides too.
-            opacity = np.stack([minimum_filter(layer["Mask"][..., 0], 3) for layer in layers])
-            self.views.append((camera, away, opacity))
-
-    def shows(self, points: np.ndarray, margin: float = 0.001) -> np.ndarray:
-        """Whether points [N, 3], pulled `margin` metres nearer, can be seen in any view."""
-        result = np.zeros(len(points), dtype=bool)
-        for camera, away, opacity in self.views:
-            seen = points @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
-            x, y = ((seen[:, :2] / seen[:, 2:]) @ camera.K[:2, :2].T + camera.K[:2, 2]).astype(int).T.clip(0, _VIEW - 1)
-            plane = np.floor((seen[:, 2] - away - margin - self.start) / self.step).astype(int).clip(0, _PLANES - 1)
-            result |= opacity[plane, y, x] < _SOLID
-        return result
-
-
-def _tucked(
-    hidden: _Hidden, teeth: np.ndarray, there: np.ndarray, here: np.ndarray, size: float
-) -> tuple[float, float]:
-    """(change of size, metres back) of the least change that hides the teeth."""
-    tries = [
-        (change, back * size) for change in (1.0, 0.94, 0.88, 0.82, 0.76, 0.7) for back in np.arange(0, 0.013, 0.002)
-    ]
-    tries.sort(key=lambda row: (1 - row[0]) / 0.06 + row[1] / 0.003)
-    shown = []
-    for change, back in tries:
-        shown.append(hidden.shows((teeth - there) * size * change + here + [0, back, 0], _TEETH_MARGIN).mean())
-        if shown[-1] < _MAY_SHOW:
-            break
-    return tries[int(np.argmin(shown))]
-
-
 def joined(*clouds: Splats) -> Splats:
     """Several clouds of the same degree as one."""
     fields = ("position", "rotation", "log_scale", "opacity_logit", "sh")
@@ -285,55 +152,6 @@ def _eye_distance(rig: Rig) -> float:
     if rig.eyes is None:
         return 0.063
     return float(np.linalg.norm(np.subtract(rig.eyes["left"].centre, rig.eyes["right"].centre)))
-
-
-def _seam_front(rig: Rig) -> np.ndarray:
-    """The middle of the lips' seam: its foremost point in depth, its mean height in the middle third."""
-    seam = lip_seam(rig)
-    middle = (seam[:, 0].min() + seam[:, 0].max()) / 2
-    near = seam[np.abs(seam[:, 0] - middle) < np.ptp(seam[:, 0]) / 6]
-    near = near if len(near) else seam
-    return np.array([middle, near[:, 1].min(), near[:, 2].mean()])
-
-
-def _share_of_jaw(donor: Rig, used: np.ndarray) -> np.ndarray:
-    """How far each vertex [M] goes along with the jaw, 0 to 1, read from the donor's own jawOpen."""
-    teeth = np.unique(donor.triangles[donor.part == part_index("teeth.lower")])
-    rotation, shift = _rigid(donor.vertices[teeth], donor.units["jawOpen"][teeth])
-    fully = donor.vertices[used] @ rotation.T + shift - donor.vertices[used]
-    own = donor.units["jawOpen"][used]
-    return np.clip((own * fully).sum(axis=1) / np.maximum((fully**2).sum(axis=1), 1e-12), 0, 1)
-
-
-def _offsets(
-    motion: dict[str, tuple[np.ndarray, np.ndarray]], points: np.ndarray, along: np.ndarray
-) -> dict[str, np.ndarray]:
-    return {unit: along[:, None] * (points @ rotation.T + shift - points) for unit, (rotation, shift) in motion.items()}
-
-
-def _bag(front: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """An ellipsoid without its front: (vertices, triangles, how far each vertex goes along with the jaw)."""
-    around, rings = 24, 9
-    # From the back's pole (+y) to 60° from the front's.
-    polar = np.linspace(0, np.pi * 2 / 3, rings + 1)[1:]
-    turn = np.arange(around) * 2 * np.pi / around
-    ring = np.stack(
-        [
-            np.outer(np.sin(polar), np.cos(turn)),
-            np.outer(np.cos(polar), np.ones(around)),
-            np.outer(np.sin(polar), np.sin(turn)),
-        ],
-        axis=-1,
-    )
-    unit = np.concatenate([[[0.0, 1.0, 0.0]], ring.reshape(-1, 3)])
-    triangles = [(0, 1 + (k + 1) % around, 1 + k) for k in range(around)]
-    for row in range(rings - 1):
-        for k in range(around):
-            a, b = 1 + row * around + k, 1 + row * around + (k + 1) % around
-            triangles += [(a, b, a + around), (b, b + around, a + around)]
-    vertices = unit * _BAG * size + front + np.array([0, _BAG_BEHIND * size, 0])
-    along = np.clip(0.5 - unit[:, 2], 0, 1) * np.clip(1 - unit[:, 1], 0, 1)
-    return vertices, np.array(triangles), along
 
 
 def _extended(
@@ -354,33 +172,4 @@ def _extended(
         {names: np.concatenate([delta, still]) for names, delta in rig.bends.items()},
         rig.eyes,
         rig.pivot,
-    )
-
-
-def _borrowed(template: head_format.Head, chosen: np.ndarray, degree: int) -> tuple[Splats, np.ndarray]:
-    """The template's neutral splats on the chosen triangles, at a degree; and which of the chosen each is bound to."""
-    number = np.cumsum(chosen) - 1
-    bound = template["gaussians.triangle"]
-    own = np.flatnonzero(chosen[bound])
-    cloud = from_gaussians(Deformer(template)(np.zeros(len(CHANNELS))))[own]
-    sh = np.zeros((len(cloud), (degree + 1) ** 2, 3), np.float32)
-    kept = min(sh.shape[1], cloud.sh.shape[1])
-    sh[:, :kept] = cloud.sh[:, :kept]
-    return Splats(cloud.position, cloud.rotation, cloud.log_scale, cloud.opacity_logit, sh), number[bound[own]]
-
-
-def _lining(vertices: np.ndarray, triangles: np.ndarray, degree: int) -> Splats:
-    """A flat dark splat on every triangle of the bag."""
-    centroid, axes = frames(vertices, triangles)
-    size = np.sqrt(areas(vertices, triangles))
-    count = len(triangles)
-    sh = np.zeros((count, (degree + 1) ** 2, 3), np.float32)
-    sh[:, 0] = (np.array(_BAG_COLOUR) - 0.5) / SH0
-    scale = size[:, None] * np.array([0.9, 0.9, 0.15])
-    return Splats(
-        centroid.astype(np.float32),
-        quaternions(axes).astype(np.float32),
-        np.log(scale).astype(np.float32),
-        np.full(count, 5.0, np.float32),
-        sh,
     )
