@@ -21,7 +21,7 @@ from ..contract import channels as contract
 from ..contract.curves import Curves
 from ..emotion import text as reader
 from ..emotion import timeline, words
-from ..emotion.tables import DATA, emotion, emotions, slots
+from ..emotion.tables import DATA, data, emotion, emotions, expression, slots
 
 #: A code counts as active from here on.
 ACTIVE = 0.08
@@ -192,11 +192,14 @@ def _held(face: np.ndarray, case: dict) -> Curves:
 
 
 def keywords(case: dict) -> Curves:
-    """Baseline: every word of feeling in the text at its own strength, all the time; no grammar."""
+    """Baseline: every feeling and expression named in the text at its own strength, all the time; no grammar."""
     faces = [np.zeros(len(slots()))]
     for tag in words.tags(words.normal(case["text"])):
         if "emotion" in tag:
             faces.append(emotion(tag["emotion"][0]).face(tag["emotion"][1]))
+        elif "act" in tag:
+            act = data("actions")["acts"][tag["act"]]
+            faces.append(expression(act["aus"], act["base"]))
     return _held(np.max(faces, axis=0), case)
 
 
@@ -246,6 +249,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not meaning.available():
         methods = {"Mien, no model": methods["Mien, no model"], "keywords": keywords}
         print(f"Without the sentence model ({meaning.reason()}).")
+    meaning.nearest("The first question loads the model.")
     scores = {name: measure(arguments.part, method) for name, method in methods.items()}
     count = len(read(arguments.part))
     pairs = sum(len(chain["ascending"]) - 1 for chain in read(f"chains_{arguments.part}"))

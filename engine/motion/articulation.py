@@ -14,7 +14,6 @@ Everything is computed at a fixed fine step and then read at the frames, so that
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +21,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..contract import channels as table
 from ..speech.phones import BILABIALS, LABIODENTALS, SILENCE, STOPS, VOWELS, Phone
+from ..speech.prosody import STEP as MEASURED
 from ..speech.prosody import Prosody
 
 STEP = 1 / 240
@@ -38,6 +38,9 @@ _INERTIA: dict[str, float] = {
     "jaw": 0.026, "part": 0.020, "round": 0.030, "funnel": 0.028, "spread": 0.030, "upper": 0.024, "lower": 0.024,
     "chin": 0.024, "tongue": 0.018,
 }  # fmt: skip
+#: How far a shape's size follows the sound's loudness from moment to moment. Captured jaws do, by more than half:
+#: without it the correlation with them is 0.66, with it 0.74 (`engine evaluate speech`).
+_BY_LOUDNESS: dict[str, float] = {"jaw": 0.6, "part": 0.3, "upper": 0.3, "lower": 0.3}
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def articulate(phones: list[Phone], prosody: Prosody, times: np.ndarray, strengt
     """
     frame = float(times[1] - times[0]) if len(times) > 1 else 1 / 30
     fine = np.arange(0.0, float(times[-1]) + 2 * STEP, STEP)
-    shapes = _blend(_pieces(phones, prosody), fine)
+    shapes = _blend(_pieces(phones, prosody), fine, _loudness(prosody, fine))
     shapes["part"] = np.maximum(shapes["part"], 0.22 * breath * _breaths(phones, fine))
     shapes["jaw"] = np.maximum(shapes["jaw"], 0.05 * breath * _breaths(phones, fine))
     closure = _contacts([_closure(phone) for phone in phones if phone.symbol in BILABIALS], fine, frame)
@@ -180,8 +183,8 @@ def _pieces(phones: list[Phone], prosody: Prosody) -> list[_Piece]:
     for phone in phones:
         gain = 1.0
         if phone.symbol in VOWELS:
-            # 6 dB louder opens a quarter wider; a murmur half as wide.
-            gain = float(np.clip(10 ** ((prosody.mean_level(phone.start, phone.end) - usual) / 20 * 0.32), 0.55, 1.3))
+            # 6 dB louder opens a seventh wider, on top of what `_loudness` does from moment to moment.
+            gain = float(np.clip(10 ** ((prosody.mean_level(phone.start, phone.end) - usual) / 20 * 0.2), 0.7, 1.2))
         if phone.symbol in _DIPHTHONGS:
             middle = phone.start + 0.55 * phone.duration
             first, second = (target(symbol) for symbol in _DIPHTHONGS[phone.symbol])
@@ -193,8 +196,14 @@ def _pieces(phones: list[Phone], prosody: Prosody) -> list[_Piece]:
     return pieces
 
 
-def _blend(pieces: list[_Piece], fine: np.ndarray) -> dict[str, np.ndarray]:
-    """The dominance-weighted mean of the targets for each shape, smoothed by its inertia."""
+def _loudness(prosody: Prosody, fine: np.ndarray) -> np.ndarray:
+    """[T] 0 … 1.25: the sound's level within the 30 dB that speech spans, 1 at the level of ordinary vowels."""
+    level = gaussian_filter1d(np.maximum(prosody.level, prosody.loud - 40.0), 0.02 / MEASURED, mode="nearest")
+    return np.clip((np.interp(fine, prosody.times, level) - (prosody.loud - 30.0)) / 30.0, 0.0, 1.25)
+
+
+def _blend(pieces: list[_Piece], fine: np.ndarray, loudness: np.ndarray) -> dict[str, np.ndarray]:
+    """The dominance-weighted mean of the targets for each shape, opened by loudness, smoothed by its inertia."""
     shapes: dict[str, np.ndarray] = {}
     for shape in SHAPES:
         before, after = _REACH[shape]
@@ -205,7 +214,7 @@ def _blend(pieces: list[_Piece], fine: np.ndarray) -> dict[str, np.ndarray]:
             strength *= piece.strength
             if strength <= 0.0:
                 continue
-            if shape in ("jaw", "part", "upper", "lower"):
+            if shape in _BY_LOUDNESS:
                 value *= piece.gain
             # Full strength within the phone's middle, so that a long vowel is held rather than touched.
             inset = 0.25 * (piece.end - piece.start)
@@ -217,7 +226,9 @@ def _blend(pieces: list[_Piece], fine: np.ndarray) -> dict[str, np.ndarray]:
             weight = strength * np.exp(-away)
             total[first:last] += weight
             weighted[first:last] += weight * value
-        curve = gaussian_filter1d(weighted / total, _INERTIA[shape] / STEP, mode="nearest")
+        voiced = _BY_LOUDNESS.get(shape, 0.0)
+        opening = 1.0 - voiced + 1.2 * voiced * loudness
+        curve = gaussian_filter1d(opening * weighted / total, _INERTIA[shape] / STEP, mode="nearest")
         # Exponentials never end: below this the articulator rests.
         shapes[shape] = np.maximum(curve - 0.004, 0.0)
     return shapes
@@ -241,13 +252,14 @@ def _contacts(spans: list[tuple[float, float]], fine: np.ndarray, frame: float) 
 
 
 def _breaths(phones: list[Phone], fine: np.ndarray) -> np.ndarray:
-    """[T] 0 … 1: the mouth opens to draw breath before a phrase that follows a real pause."""
+    """[T] 0 … 1: the mouth opens to draw breath before a phrase that follows a real pause, and stays open into it."""
     curve = np.zeros_like(fine)
     for silence, following in zip(phones, phones[1:], strict=False):
-        if silence.symbol == SILENCE and silence.duration > 0.3 and following.symbol not in BILABIALS:
-            length = min(0.38, 0.7 * silence.duration)
-            place = (fine - (silence.end - length)) / length
-            curve = np.maximum(curve, np.where((place > 0) & (place < 1), np.sin(np.pi * np.clip(place, 0, 1)) ** 2, 0.0))
+        if silence.symbol == SILENCE and silence.duration > 0.3:
+            length = min(0.4, 0.7 * silence.duration)
+            rise = np.clip((fine - (silence.end - length)) / (0.7 * length), 0.0, 1.0)
+            fall = np.clip((fine - silence.end) / 0.1, 0.0, 1.0)
+            curve = np.maximum(curve, np.sin(0.5 * np.pi * rise) ** 2 * np.cos(0.5 * np.pi * fall) ** 2)
     return curve
 
 
@@ -296,4 +308,4 @@ def lip_aperture(values: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
 
 def closures(phones: list[Phone]) -> list[tuple[float, float]]:
     """[(start, end)] in seconds of every lip closure that the phones ask for."""
-    return [_closure(phone) for phone in phones if phone.symbol in BILABIALS and math.isfinite(phone.start)]
+    return [_closure(phone) for phone in phones if phone.symbol in BILABIALS]

@@ -112,12 +112,17 @@ def reduce(curves: Curves, tolerance: float = TOLERANCE, tight: Mapping[str, np.
     if not tolerance > 0 or not math.isfinite(tolerance):
         raise MienError(f"The keys' tolerance is {tolerance}; give a number above 0, such as {TOLERANCE}.")
     result = {}
+    done: dict[bytes, list[Key]] = {}  # the two sides of a mouth often move alike
     for column, name in enumerate(curves.channels):
         allowed = tolerance * (ANGLE_TOLERANCE / TOLERANCE if name.startswith("Head ") else 1.0)
         limit = np.full(len(curves.values), allowed)
         if tight and name in tight:
             limit = np.minimum(limit, np.asarray(tight[name], dtype=np.float64))
-        result[name] = fit(curves.values[:, column], curves.fps, limit)
+        values = np.ascontiguousarray(curves.values[:, column])
+        known = values.tobytes() + limit.tobytes()
+        if known not in done:
+            done[known] = fit(values, curves.fps, limit)
+        result[name] = done[known]
     return result
 
 

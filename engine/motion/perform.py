@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -34,6 +33,7 @@ class Performance:
         phones: [(IPA symbol, start, end)] in seconds, gapless; "sil" is silence.
         duration: Seconds of the sound.
         notes: Sentences for the artist about what was done differently from what was asked.
+        closures: [(start, end)] in seconds of every time the lips have to touch: p, b and m.
         sound: What was spoken, for a typed line; None for a recording.
     """
 
@@ -43,6 +43,7 @@ class Performance:
     phones: list[tuple[str, float, float]]
     duration: float
     notes: list[str]
+    closures: list[tuple[float, float]]
     sound: sound.Sound | None = None
 
 
@@ -152,6 +153,7 @@ def _animate(
         [(phone.symbol, float(phone.start), float(phone.end)) for phone in speech.phones],
         speech.duration,
         speech.notes,
+        articulation.closures(speech.phones),
         spoken,
     )
 

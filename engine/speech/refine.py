@@ -12,6 +12,8 @@ from .prosody import STEP, Prosody
 REACH = 0.03
 """A boundary moves at most this far, in seconds: what the aligners scatter by."""
 SHORTEST = 0.02
+PAUSE = 0.06
+"""Seconds: quiet before a phone that lasts longer is a pause."""
 LONGEST_CLOSURE = 0.12
 """Seconds: a silence before a burst that lasts longer is a pause, not all of it a closure."""
 _SIDE = 4  # measurements on each side that are compared: 20 ms
@@ -90,17 +92,23 @@ def _in_order(bounds: np.ndarray) -> np.ndarray:
 
 
 def _trimmed(phones: list[Phone], prosody: Prosody) -> list[Phone]:
-    """Phones before a silence end where the sound does, if that is well before: aligners stretch the last phone."""
+    """Phones without the pauses that aligners stretch them over: quiet at a phone's start or end becomes silence."""
     quiet = max(prosody.noise + 6.0, prosody.loud - 35.0)
-    result = list(phones)
-    for k, (phone, after) in enumerate(zip(phones, phones[1:], strict=False)):
-        if after.symbol != SILENCE or phone.symbol in STOPS | {SILENCE}:
+    result: list[Phone] = []
+    for phone in phones:
+        low, high = int(np.ceil(phone.start / STEP)), int(phone.end / STEP) + 1
+        loud = np.flatnonzero(prosody.level[low:high] > quiet)
+        if phone.symbol in STOPS | {SILENCE} or len(loud) == 0:
+            result.append(phone)
             continue
-        low = int((phone.start + 2 * SHORTEST) / STEP)
-        loud = np.flatnonzero(prosody.level[low : int(phone.end / STEP) + 1] > quiet)
-        end = (low + (loud[-1] + 1 if len(loud) else 0)) * STEP
-        if end < phone.end - REACH:
-            result[k], result[k + 1] = phone.moved(phone.start, end), after.moved(end, after.end)
+        start, end = (low + loud[0]) * STEP, (low + loud[-1] + 1) * STEP
+        start = start if start > phone.start + PAUSE else phone.start
+        end = max(end, start + 2 * SHORTEST) if end < phone.end - REACH else phone.end
+        if phone.start < start:
+            result.append(Phone(SILENCE, phone.start, start))
+        result.append(phone.moved(start, min(end, phone.end)))
+        if end < phone.end:
+            result.append(Phone(SILENCE, end, phone.end))
     return result
 
 
