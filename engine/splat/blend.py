@@ -1,9 +1,10 @@
 """The innermost loops of the CPU backend, written as LLVM vector instructions through numba.
 
-A tile is 32 × 32 pixels in 8 × 8 blocks; a block is 4 × 4 pixels, one vector lane each. `touched` finds the blocks that a
-Gaussian reaches. `blend` keeps all of a block's sums in registers while its Gaussians go by, nearest first; numba's own
-vectoriser keeps them in memory, which makes the same loop about twice as slow. LLVM splits the lanes into what the
-processor has (AVX-512, AVX2, NEON, SSE), so this runs everywhere numba does.
+A tile is 32 × 32 pixels in 8 × 8 blocks; a block is 4 × 4 pixels, one vector lane each. `touched` finds the blocks that
+a Gaussian reaches, `transpose` turns that into the Gaussians that reach a block, `finish` writes pixels. `blend` keeps
+all of a block's sums in registers while its Gaussians go by, nearest first; numba's own vectoriser keeps them in memory,
+which makes the same loop about twice as slow. LLVM splits the lanes into what the processor has (AVX-512, AVX2, NEON,
+SSE), so this runs everywhere numba does.
 
 A row is what blending reads of one Gaussian, contiguous float32: `[x, y, A, B, C, L, features…]`, where the opacity at
 a pixel is 2^(L − A·dx² − B·dx·dy − C·dy²), dx and dy being the distance from (x, y) in pixels.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -118,72 +119,65 @@ class _Emitter:
 
 
 @intrinsic
-def blend(typing_context, rows, stride, ids, first, count, state, offset, x, y, width):
-    """Blend `count` Gaussians onto one block; true while any of its pixels still lets light through.
+def blend(typing_context, rows, stride, ids, first, low, high, state, offset, x, y, width):
+    """Blend up to 128 Gaussians onto one block; true while any of its pixels still lets light through.
 
     Args:
         rows: float32 [M · stride].
-        ids: uint32, which rows, nearest first, from `first` on.
+        ids: uint32, rows, nearest first. Of the 128 from `first` on, those whose bit is set in `low`, then `high`; at
+            least one is.
         state: float32; the block's state starts at `offset`.
         x, y: float32, the centre of the block's first pixel.
         width: A tuple as long as there are features; only its length counts.
     """
     if not isinstance(width, types.BaseTuple):
         return None
-    signature = types.boolean(
-        rows, types.int64, ids, types.int64, types.int64, state, types.int64, types.float32, types.float32, width
-    )
+    place, word, number = types.int64, types.uint64, types.float32
+    signature = types.boolean(rows, place, ids, place, word, word, state, place, number, number, width)
     return signature, _emit_blend
 
 
 def _emit_blend(context, builder, signature, arguments):
-    rows, stride, ids, first, count, state, offset, x, y, _ = arguments
+    rows, stride, ids, first, low, high, state, offset, x, y, _ = arguments
     rows, ids, state = (
         context.make_array(kind)(context, builder, value=value).data
-        for kind, value in ((signature.args[0], rows), (signature.args[2], ids), (signature.args[5], state))
+        for kind, value in ((signature.args[0], rows), (signature.args[2], ids), (signature.args[6], state))
     )
     features = len(signature.args[-1])
     e = _Emitter(builder, LANES)
     pixel_x = builder.fadd(e.splat(x), e.numbers(float(lane % SIDE) for lane in range(LANES)))
     pixel_y = builder.fadd(e.splat(y), e.numbers(float(lane // SIDE) for lane in range(LANES)))
     begin = [e.load_vector(state, e.offset(offset, k * LANES)) for k in range(features + 2)]
+    wide = ir.IntType(128)
+    chosen = builder.or_(builder.zext(low, wide), builder.shl(builder.zext(high, wide), ir.Constant(wide, 64)))
 
     entry = builder.block
     body = builder.append_basic_block("gaussian")
     done = builder.append_basic_block("done")
-    builder.cbranch(builder.icmp_signed(">", count, ir.Constant(_I64, 0)), body, done)
+    builder.branch(body)
 
     builder.position_at_end(body)
-    index = builder.phi(_I64)
-    index.add_incoming(ir.Constant(_I64, 0), entry)
+    left = builder.phi(wide)
+    left.add_incoming(chosen, entry)
     sums = [builder.phi(e.floats) for _ in begin]
     for phi, value in zip(sums, begin, strict=True):
         phi.add_incoming(value, entry)
+    index = builder.trunc(builder.cttz(left, ir.Constant(ir.IntType(1), 1)), _I64)
     row = builder.mul(builder.zext(e.load(ids, builder.add(first, index)), _I64), stride)
     geometry = [e.splat(e.load(rows, e.offset(row, k))) for k in range(GEOMETRY)]
     alpha = _emit_alpha(e, pixel_x, pixel_y, geometry)
     after = _emit_over(e, sums, alpha, [e.splat(e.load(rows, e.offset(row, GEOMETRY + k))) for k in range(features)])
-    following = e.offset(index, 1)
-    more = builder.icmp_signed("<", following, count)
-    # Looking whether anything is left to do costs as much as a few Gaussians' share, so not at every one.
-    check = builder.icmp_signed("==", builder.and_(following, ir.Constant(_I64, 3)), ir.Constant(_I64, 0))
-    opaque = builder.and_(check, builder.not_(_emit_open(e, after[0])))
-    loop_end = builder.block
-    index.add_incoming(following, loop_end)
+    following = builder.and_(left, builder.sub(left, ir.Constant(wide, 1)))
+    more = builder.icmp_unsigned("!=", following, ir.Constant(wide, 0))
+    left.add_incoming(following, body)
     for phi, value in zip(sums, after, strict=True):
-        phi.add_incoming(value, loop_end)
-    builder.cbranch(builder.and_(more, builder.not_(opaque)), body, done)
+        phi.add_incoming(value, body)
+    builder.cbranch(builder.and_(more, _emit_open(e, after[0])), body, done)
 
     builder.position_at_end(done)
-    final = []
-    for before, value in zip(begin, after, strict=True):
-        phi = builder.phi(e.floats)
-        phi.add_incoming(before, entry)
-        phi.add_incoming(value, loop_end)
-        final.append(phi)
-    for k, value in enumerate(final):
+    for k, value in enumerate(after):
         e.store_vector(value, state, e.offset(offset, k * LANES))
-    return _emit_open(e, final[0])
+    return _emit_open(e, after[0])
 
 
 def _emit_alpha(e: _Emitter, pixel_x: ir.Value, pixel_y: ir.Value, geometry: list[ir.Value]) -> ir.Value:
@@ -248,7 +242,7 @@ def _emit_touched(context, builder, signature, arguments):
 
     right = builder.fadd(*middle_and_width(lean))
     left = builder.fsub(*middle_and_width(builder.fneg(lean)))
-    # From the first column whose last pixel centre is not left of the ellipse, to the last whose first is not right of it.
+    # From the first column whose last pixel centre is not left of the ellipse to the last whose first is not right.
     quarter = e.constant(1.0 / SIDE)
     start = e.multiply_add(left, quarter, e.constant(1.0 / SIDE - 1e-4))
     end = e.multiply_add(right, quarter, e.constant(1.0 + 1e-4))
@@ -264,13 +258,101 @@ def _emit_touched(context, builder, signature, arguments):
 
 
 @intrinsic
-def lowest_bit(typing_context, bits):
-    """The index of the lowest bit that is set in a uint64 other than 0."""
+def finish(typing_context, state, offset, decode, combined, at, line):
+    """A whole block's sums → its pixels of Combined, four of RGBA a line.
 
-    def emit(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+    Args:
+        state: float32; the block's state starts at `offset`.
+        decode: Whether the sums are sRGB colours; they are decoded to linear, divided by coverage for that.
+        combined: float32, where the block's first pixel is at `at`, and a line of the picture has `line` numbers.
+    """
+    signature = types.void(state, types.int64, types.boolean, combined, types.int64, types.int64)
+    return signature, _emit_finish
 
-    return types.int64(types.uint64), emit
+
+def _emit_finish(context, builder, signature, arguments):
+    state, offset, decode, combined, at, line = arguments
+    state, combined = (
+        context.make_array(kind)(context, builder, value=value).data
+        for kind, value in ((signature.args[0], state), (signature.args[3], combined))
+    )
+    e = _Emitter(builder, LANES)
+    coverage = e.load_vector(state, e.offset(offset, LANES))
+    colours = [e.load_vector(state, e.offset(offset, (2 + channel) * LANES)) for channel in range(3)]
+    entry = builder.block
+    with builder.if_then(decode):
+        inverse = builder.fdiv(e.constant(1.0), e.greater(coverage, e.constant(1e-12)))
+        decoded = [e.multiply(_emit_decode(e, e.multiply(colour, inverse)), coverage) for colour in colours]
+        decoding = builder.block
+    for k, colour in enumerate(colours):
+        phi = builder.phi(e.floats)
+        phi.add_incoming(colour, entry)
+        phi.add_incoming(decoded[k], decoding)
+        colours[k] = phi
+    red, green, blue = colours
+    # Two and two interleaved, then by pairs: red, green, blue, coverage of each pixel side by side.
+    for row in range(SIDE):
+        lanes = [row * SIDE + k for k in range(SIDE)]
+        pairs = [k for lane in lanes for k in (lane, lane + LANES)]
+        kind = ir.VectorType(_I32, len(pairs))
+        both = [builder.shuffle_vector(a, b, ir.Constant(kind, pairs)) for a, b in ((red, green), (blue, coverage))]
+        order = [k for pixel in range(SIDE) for k in (2 * pixel, 2 * pixel + 1, 2 * pixel + 8, 2 * pixel + 9)]
+        pixels = builder.shuffle_vector(*both, ir.Constant(e.integers, order))
+        e.store_vector(pixels, combined, builder.add(at, builder.mul(line, ir.Constant(_I64, row))))
+    return context.get_dummy_value()
+
+
+def _emit_decode(e: _Emitter, colour: ir.Value) -> ir.Value:
+    """sRGB → linear: ((s + 0.055) / 1.055)^2.4 as 2^(2.4 · log2), and s / 12.92 for dark colours."""
+    b = e.builder
+    base = e.multiply_add(e.greater(colour, e.constant(0.04)), e.constant(1 / 1.055), e.constant(0.055 / 1.055))
+    bits = b.bitcast(base, e.integers)
+    exponent = b.ashr(b.sub(bits, e.integer(0x3F3504F3)), e.integer(23))  # so that the mantissa is √½ … √2
+    mantissa = b.bitcast(b.sub(bits, b.shl(exponent, e.integer(23))), e.floats)
+    ratio = b.fdiv(b.fsub(mantissa, e.constant(1.0)), b.fadd(mantissa, e.constant(1.0)))
+    square = e.multiply(ratio, ratio)
+    # 2 artanh(t) / ln 2
+    series = e.constant(2.8853901 / 7)
+    for divisor in (5, 3, 1):
+        series = e.multiply_add(series, square, e.constant(2.8853901 / divisor))
+    logarithm = e.multiply_add(ratio, series, b.sitofp(exponent, e.floats))
+    curve = e.power_of_two(e.multiply(logarithm, e.constant(2.4)))
+    return b.select(b.fcmp_ordered(">", colour, e.constant(0.04045)), curve, e.multiply(colour, e.constant(1 / 12.92)))
+
+
+@intrinsic
+def transpose(typing_context, bits, at):
+    """Transpose 64 × 64 bits in place: 64 uint64 from `at` on. Bit i of word k becomes bit k of word i."""
+    return types.void(bits, types.int64), _emit_transpose
+
+
+def _emit_transpose(context, builder, signature, arguments):
+    bits, at = arguments
+    bits = context.make_array(signature.args[0])(context, builder, value=bits).data
+    count = 64
+    words = ir.VectorType(_I64, count)
+    place = builder.bitcast(builder.gep(bits, [at], inbounds=True), words.as_pointer())
+    value = builder.load(place, align=8)
+
+    def each(number: Callable[[int], int]) -> ir.Constant:
+        return ir.Constant(words, [ir.Constant(_I64, number(word)) for word in range(count)])
+
+    # Swap the off-diagonal quarters of squares of bits of side 64, 32, … 2 (Hacker's Delight, 7-3).
+    for step in (32, 16, 8, 4, 2, 1):
+        low = sum(1 << bit for bit in range(count) if not bit & step)
+        other = builder.shuffle_vector(
+            value, value, ir.Constant(ir.VectorType(_I32, count), [word ^ step for word in range(count)])
+        )
+        upper = builder.and_(builder.shl(other, each(lambda _, step=step: step)), each(lambda _, low=low: ~low))
+        lower = builder.and_(builder.lshr(other, each(lambda _, step=step: step)), each(lambda _, low=low: low))
+        first = ir.Constant(
+            ir.VectorType(ir.IntType(1), count),
+            [ir.Constant(ir.IntType(1), int(not word & step)) for word in range(count)],
+        )
+        kept = builder.and_(value, each(lambda word, low=low, step=step: ~low if word & step else low))
+        value = builder.or_(kept, builder.select(first, upper, lower))
+    builder.store(value, place, align=8)
+    return context.get_dummy_value()
 
 
 @intrinsic

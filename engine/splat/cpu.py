@@ -77,7 +77,7 @@ class CpuBackend:
         order = kernels.sort(keys)
         clock.lap("sort")
         columns, lines = -(-width // kernels.TILE), -(-height // kernels.TILE)
-        starts, ids = kernels.assign(order, boxes, columns, lines, min(lines, numba.get_num_threads()))
+        starts, ids = kernels.assign(order, boxes, columns, lines, numba.get_num_threads())
         clock.lap("bin")
         extra = np.empty((height, width, features - kernels.COLOUR_FEATURES), np.float32) if full else _NOTHING
         mask = result.get("Mask", np.empty((height, width, 1), np.float32) if full else _NOTHING)

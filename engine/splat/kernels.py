@@ -13,6 +13,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ..contract.passes import DEPTH_BACKGROUND
 from .blend import (
     BLOCKS,
     EXPONENT_MIN,
@@ -21,15 +22,16 @@ from .blend import (
     SIDE,
     bits_from_float,
     blend,
+    finish,
     float_from_bits,
-    lowest_bit,
     touched,
+    transpose,
 )
 from .interface import ALPHA_MIN, DILATION
 
 TILE = BLOCKS * SIDE
-CHUNK = 256
-"""Gaussians that a tile sorts into its blocks before blending them; between chunks a tile that is full up stops."""
+CHUNK = 128
+"""Gaussians of a tile that are blended at a time, two words of bits; between chunks a tile that is full up stops."""
 SPAN = 8
 CULLED = np.uint32(0xFFFFFFFF)
 COLOUR_FEATURES = 4
@@ -286,27 +288,41 @@ def sort(keys):  # pragma: no cover - compiled
 
 
 @numba.njit(parallel=True, cache=True, error_model="numpy")
-def assign(order, boxes, columns, lines, bands):  # pragma: no cover - compiled
-    """(starts [tiles + 1], ids): which Gaussians each tile sees, nearest first. A band of tile lines a thread."""
-    starts = np.zeros(columns * lines + 1, np.int64)
-    for band in numba.prange(bands):
-        low, high = lines * band // bands, lines * (band + 1) // bands
-        for n in order:
-            for line in range(max(boxes[n, 2], low), min(boxes[n, 3] + 1, high)):
-                for column in range(boxes[n, 0], boxes[n, 1] + 1):
-                    starts[line * columns + column + 1] += 1
-    for tile in range(columns * lines):
-        starts[tile + 1] += starts[tile]
-    ids = np.empty(starts[-1], np.uint32)
-    ends = starts[:-1].copy()
-    for band in numba.prange(bands):
-        low, high = lines * band // bands, lines * (band + 1) // bands
-        for n in order:
-            for line in range(max(boxes[n, 2], low), min(boxes[n, 3] + 1, high)):
-                for column in range(boxes[n, 0], boxes[n, 1] + 1):
-                    tile = line * columns + column
-                    ids[ends[tile]] = n
-                    ends[tile] += 1
+def assign(order, boxes, columns, lines, parts):  # pragma: no cover - compiled
+    """(starts [tiles + 1], ids): which Gaussians each tile sees, nearest first.
+
+    Each thread takes a part of the order; in every tile, the nearer parts' Gaussians come first.
+    """
+    tiles = columns * lines
+    places = np.zeros((parts, tiles), np.int64)
+    for part in numba.prange(parts):
+        counts = places[part]
+        for k in range(len(order) * part // parts, len(order) * (part + 1) // parts):
+            n = order[k]
+            low, high = boxes[n, 0], boxes[n, 1] + 1
+            for line in range(boxes[n, 2], boxes[n, 3] + 1):
+                for tile in range(line * columns + low, line * columns + high):
+                    counts[tile] += 1
+    starts = np.empty(tiles + 1, np.int64)
+    total = 0
+    for tile in range(tiles):
+        starts[tile] = total
+        for part in range(parts):
+            size = places[part, tile]
+            places[part, tile] = total
+            total += size
+    starts[tiles] = total
+    ids = np.empty(total, np.uint32)
+    for part in numba.prange(parts):
+        ends = places[part]
+        for k in range(len(order) * part // parts, len(order) * (part + 1) // parts):
+            n = order[k]
+            low, high = boxes[n, 0], boxes[n, 1] + 1
+            for line in range(boxes[n, 2], boxes[n, 3] + 1):
+                for tile in range(line * columns + low, line * columns + high):
+                    place = ends[tile]
+                    ids[place] = n
+                    ends[tile] = place + 1
     return starts, ids
 
 
@@ -326,74 +342,82 @@ def composite(starts, ids, spans, rows, stride, region, columns, change, width, 
         line, column = tile // columns, tile % columns
         tile_width = min(TILE, region[2] - column * TILE)
         tile_height = min(TILE, region[3] - line * TILE)
+        if starts[tile] == starts[tile + 1]:
+            _clear(column * TILE, line * TILE, tile_width, tile_height, combined, depth, mask, extra)
+            continue
         x, y = _f(region[0] + column * TILE) + _f(0.5), _f(region[1] + line * TILE) + _f(0.5)
         state = np.zeros(BLOCKS * BLOCKS * size, np.float32)
-        lists = np.empty(BLOCKS * BLOCKS * CHUNK, np.uint32)
-        counts = np.zeros(BLOCKS * BLOCKS, np.int64)
         alive = np.uint64(0)
         for block in range(BLOCKS * BLOCKS):
             if block // BLOCKS * SIDE < tile_height and block % BLOCKS * SIDE < tile_width:
                 alive |= np.uint64(1) << np.uint64(block)
                 for lane in range(LANES):
                     state[block * size + lane] = _f(1.0)
-        position, end = starts[tile], starts[tile + 1]
-        while position < end and alive:
-            stop = min(end, position + CHUNK)
-            for k in range(position, stop):
-                bits = touched(spans, np.int64(ids[k]) * SPAN, x, y) & alive
-                while bits:
-                    block = lowest_bit(bits)
-                    bits &= bits - np.uint64(1)
-                    lists[block * CHUNK + counts[block]] = ids[k]
-                    counts[block] += 1
-            position = stop
-            for block in range(BLOCKS * BLOCKS):
-                if counts[block]:
-                    block_x, block_y = x + _f(block % BLOCKS * SIDE), y + _f(block // BLOCKS * SIDE)
-                    if not blend(rows, stride, lists, block * CHUNK, counts[block], state, block * size,
-                                 block_x, block_y, width):  # fmt: skip
-                        alive &= ~(np.uint64(1) << np.uint64(block))
-                    counts[block] = 0
-        _finish(state, size, tile_width, tile_height, column * TILE, line * TILE, change, combined, depth, mask, extra)
+        _blend_tile(ids, starts[tile], starts[tile + 1], spans, rows, stride, x, y, alive, state, size, width)
+        for block in range(BLOCKS * BLOCKS):
+            block_x, block_y = block % BLOCKS * SIDE, block // BLOCKS * SIDE
+            if block_x < tile_width and block_y < tile_height:
+                _finish(state, block * size, size, column * TILE + block_x, line * TILE + block_y,
+                        min(SIDE, tile_width - block_x), min(SIDE, tile_height - block_y),
+                        change, combined, depth, mask, extra)  # fmt: skip
 
 
 @_inline
-def _finish(state, size, tile_width, tile_height, x, y, change, combined, depth, mask, extra):
-    """A tile's sums → the passes' pixels."""
-    colour = np.empty(3 * LANES, np.float32)
-    for block in range(BLOCKS * BLOCKS):
-        block_x, block_y = block % BLOCKS * SIDE, block // BLOCKS * SIDE
-        if block_x >= tile_width or block_y >= tile_height:
-            continue
-        base = block * size
-        coverage = state[base + LANES : base + 2 * LANES]
-        sums = state[base + 2 * LANES : base + size]
-        if combined.size:
-            for i in range(3 * LANES):
-                colour[i] = sums[i]
-            if change == DECODE:
-                for channel in range(3):
-                    for lane in range(LANES):
-                        covered = coverage[lane]
-                        straight = sums[channel * LANES + lane] / max(covered, _f(1e-12))
-                        colour[channel * LANES + lane] = decode(straight) * covered
-        for lane in range(LANES):
-            column, line = block_x + lane % SIDE, block_y + lane // SIDE
-            if column >= tile_width or line >= tile_height:
-                continue
-            column += x
-            line += y
-            covered = coverage[lane]
-            if combined.size:
-                combined[line, column, 0] = colour[lane]
-                combined[line, column, 1] = colour[LANES + lane]
-                combined[line, column, 2] = colour[2 * LANES + lane]
-                combined[line, column, 3] = covered
+def _blend_tile(ids, position, end, spans, rows, stride, x, y, alive, state, size, width):
+    """All of a tile's Gaussians, a chunk at a time: which blocks each reaches, then block by block those that do."""
+    bits = np.empty(CHUNK, np.uint64)
+    while position < end and alive:
+        count = min(CHUNK, end - position)
+        for k in range(count):
+            bits[k] = touched(spans, np.int64(ids[position + k]) * SPAN, x, y)
+        for k in range(count, CHUNK):
+            bits[k] = 0
+        transpose(bits, 0)
+        transpose(bits, 64)
+        for block in range(BLOCKS * BLOCKS):
+            one = np.uint64(1) << np.uint64(block)
+            low, high = bits[block], bits[64 + block]
+            if (low | high) and alive & one:
+                block_x, block_y = x + _f(block % BLOCKS * SIDE), y + _f(block // BLOCKS * SIDE)
+                if not blend(rows, stride, ids, position, low, high, state, block * size, block_x, block_y, width):
+                    alive &= ~one
+        position += count
+
+
+@_inline
+def _clear(x, y, width, height, combined, depth, mask, extra):
+    """A tile that nothing reaches."""
+    if combined.size:
+        combined[y : y + height, x : x + width] = _f(0.0)
+    if depth.size:
+        depth[y : y + height, x : x + width] = _f(DEPTH_BACKGROUND)
+    if mask.size:
+        mask[y : y + height, x : x + width] = _f(0.0)
+    if extra.size:
+        extra[y : y + height, x : x + width] = _f(0.0)
+
+
+@_inline
+def _finish(state, base, size, x, y, width, height, change, combined, depth, mask, extra):
+    """A block's sums → the passes' pixels at (x, y), width and height at most a block's."""
+    if combined.size:
+        if width == SIDE and height == SIDE:
+            across = combined.shape[1] * 4
+            finish(state, base, change == DECODE, combined.ravel(), y * across + x * 4, across)
+        else:
+            block = np.empty(4 * LANES, np.float32)
+            finish(state, base, change == DECODE, block, 0, 4 * SIDE)
+            for line in range(height):
+                for number in range(4 * width):
+                    combined[y + line, x + number // 4, number % 4] = block[line * 4 * SIDE + number]
+    for line in range(height):
+        for column in range(width):
+            at = base + LANES + line * SIDE + column
+            covered = state[at]
             if depth.size:
-                seen = covered >= _ALPHA_MIN
-                depth[line, column, 0] = sums[3 * LANES + lane] / covered if seen else _f(1e10)
+                expected = state[at + 4 * LANES] / max(covered, _ALPHA_MIN)
+                depth[y + line, x + column, 0] = expected if covered >= _ALPHA_MIN else _f(DEPTH_BACKGROUND)
             if mask.size:
-                mask[line, column, 0] = covered
-            if extra.size:
-                for feature in range(extra.shape[2]):
-                    extra[line, column, feature] = sums[(COLOUR_FEATURES + feature) * LANES + lane]
+                mask[y + line, x + column, 0] = covered
+            for feature in range(extra.shape[2]):
+                extra[y + line, x + column, feature] = state[at + (1 + COLOUR_FEATURES + feature) * LANES]
