@@ -17,7 +17,7 @@ def face_of(head: bpy.types.Object) -> Vector:
     """World-space middle of a head object's face: between its eyes and its chin."""
     low, high = (Vector(head.bound_box[index]) for index in (0, 6))
     # The mouth of an upright bust lies about two thirds up it, at its front.
-    return head.matrix_world @ Vector(((low.x + high.x) / 2, low.y, low.z + 0.66 * (high.z - low.z)))
+    return head.matrix_world @ Vector(((low.x + high.x) / 2, low.y, low.z + 0.68 * (high.z - low.z)))
 
 
 def build(scene: bpy.types.Scene, target: Vector) -> bpy.types.Object:
@@ -76,7 +76,8 @@ class _Stage:
         capsule = Vector((-0.098, -0.215, -0.098))
         body = capsule + Vector((-0.030, -0.012, -0.105))
         self.ball("Microphone Grille", capsule, 0.031, grille)
-        self.torus("Microphone Ring", capsule + Vector((-0.0035, -0.0014, -0.0125)), 0.0300, 0.0036, steel, towards=body - capsule)
+        ring = capsule + (body - capsule) * 0.12
+        self.torus("Microphone Ring", ring, 0.0300, 0.0036, steel, towards=body - capsule)
         self.rod("Microphone Body", capsule + (body - capsule) * 0.16, body, 0.0215, black)
         self.rod("Microphone Arm", body, body + Vector((-0.34, 0.02, -0.22)), 0.0075, steel)
 
@@ -91,8 +92,8 @@ class _Stage:
         data.lens = 85.0
         data.clip_start = 0.05
         camera = self.link(bpy.data.objects.new("Studio Camera", data))
-        camera.location = self.target + Vector((-0.14, -1.28, 0.02))
-        camera.rotation_euler = _look(camera.location, self.target + Vector((0.0, 0.0, -0.045)))
+        camera.location = self.target + Vector((-0.15, -1.40, 0.03))
+        camera.rotation_euler = _look(camera.location, self.target + Vector((0.0, 0.0, 0.0)))
         return camera
 
     # ── primitives ──

@@ -1,8 +1,8 @@
 """Hides a head's proxy where its splats show, so that the two don't fight over the same pixels.
 
-In Solid shading the proxy's material is see-through, in Material Preview and renders the proxy is invisible to the
-camera; it can still be selected, is outlined, casts shadows and shows in mirrors. Files are saved with the proxy visible in
-Solid shading, for machines without Mien.
+In Solid shading the proxy's material is see-through and it is drawn "in front", which keeps it out of the depth that the
+splats are compared with; in Material Preview and renders it is invisible to the camera. It can still be selected, is
+outlined, casts shadows and shows in mirrors. Files are saved with the proxy visible in Solid shading, for machines without Mien.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ def splats_switched(obj: bpy.types.Object) -> None:
 
 def _show_solid(obj: bpy.types.Object, shown: bool) -> None:
     alpha = 1.0 if shown else 0.0
+    if obj.show_in_front == shown:
+        obj.show_in_front = not shown
     for slot in obj.material_slots:
         material = slot.material
         ours = material is not None and material.library is None and material.get("mien_head")

@@ -458,12 +458,12 @@ def _feel_the_rest(clauses: list[_Clause], clean: str, meaning: bool, notes: lis
         if not any(re.search(r"[^\W\d_]{2,}", tag.text) for tag in contents):
             continue
         text = clean[group[0].tags[0].start : group[-1].tags[-1].end]
+        situations = [tag["situation"] for tag in contents if "situation" in tag]
         label = None
         if meaning and asked < 6:
             asked += 1
-            label = _ask(text, clean, group, notes)
+            label = _ask(text, clean, group, notes, situations[0][0] if situations else None)
         if label is None:
-            situations = [tag["situation"] for tag in contents if "situation" in tag]
             label = situations[0] if situations else None
         if label:
             group[0].heads = [_Head("emotion", label, text, 0)]
@@ -473,11 +473,11 @@ def _feel_the_rest(clauses: list[_Clause], clean: str, meaning: bool, notes: lis
                     tag.readings.pop("unknown", None)
 
 
-def _ask(text: str, clean: str, group: list[_Clause], notes: list[str]) -> tuple[str, float] | None:
+def _ask(text: str, clean: str, group: list[_Clause], notes: list[str], hint: str | None) -> tuple[str, float] | None:
     from . import meaning as model
 
     # The words before the first tag were fillers, yet they help the model: "as if he ..."
-    found = model.nearest(text if len(group) < 2 and len(clean) > 400 else _widen(clean, group))
+    found = model.nearest(_widen(clean, group), hint)
     if found is None or found.label == "none":
         return None
     notes.append(f"{text!r} names no feeling; by its meaning it was taken as {found.label.replace('_', ' ')}.")
@@ -501,7 +501,11 @@ def _beats(clauses: list[_Clause], notes: list[str]) -> list[Beat]:
     for position, clause in enumerate(clauses):
         own = clause.time
         if clause.side and not clause.heads and _last_orders(beats):
+            if clause.leads & {"then", "final"}:  # "the right brow, then the left one"
+                beats.append(Beat([replace(_last_orders(beats)[-1])]))
             _turn_side(beats, clause.side)
+            _start(beats[-1], clause)
+            continue
         silent = not clause.heads and not clause.relax and not clause.stop
         if silent:
             if "wait" in own:
@@ -560,6 +564,10 @@ def _turn_side(beats: list[Beat], side: str) -> None:
         last.face = _feeling_face(last.feelings[-1])
         return
     left, right = index.sides == "L", index.sides == "R"
+    if last.kind != "state":
+        mask = last.mask.copy()
+        mask[left] = mask[right] = last.mask[left] | last.mask[right]
+        last.mask = mask & keep
     high = np.zeros(len(index))
     high[left] = high[right] = np.maximum(last.face[left], last.face[right])
     last.face = np.where(index.sides == "", last.face, np.where(keep, high, 0.0) if side in "LR" else high)

@@ -356,9 +356,9 @@ def _steps(change: _Change, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     passing = [span.whole for span in change.starting + change.ending if span.whole]
     if passing:
         duration, delay = np.minimum(duration, 0.5 * min(passing)), np.minimum(delay, 0.1 * min(passing))
-    if change.ending and not change.starting:
+    if change.ending:
         # An end that was asked for is the middle of the way out, not its beginning.
-        delay = delay - 0.45 * duration
+        delay = np.where(rising, delay, delay - 0.45 * duration)
     return delay, np.maximum(duration, 0.05)
 
 

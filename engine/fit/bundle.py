@@ -15,6 +15,7 @@ import numpy as np
 
 from ..contract.channels import UNITS
 from ..contract.errors import MienError
+from ..contract.pose import turn
 from ..heads.anatomy.build import EYE_PITCH, EYE_YAW, PARTS, Anatomy
 from ..heads.anatomy.hair import frames
 
@@ -66,18 +67,8 @@ def pose(head: Anatomy, row: np.ndarray) -> np.ndarray:
         pitch = EYE_PITCH * (value["eyeLookUp" + side] - value["eyeLookDown" + side])
         own = part == PARTS.index(name)
         centre = head.eyes[side.lower()][0]
-        vertices[own] = (vertices[own] - centre) @ (_turn_z(yaw) @ _turn_x(-pitch)).T + centre
+        vertices[own] = (vertices[own] - centre) @ turn(yaw, pitch).T + centre
     return vertices
-
-
-def _turn_z(angle: float) -> np.ndarray:
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-
-
-def _turn_x(angle: float) -> np.ndarray:
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
 
 
 def strand_points(head: Anatomy, name: str, vertices: np.ndarray) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from functools import cache
 
 from ..contract.errors import MienError
-from .phones import TO_ARPABET, split_ipa
+from . import voices
+from .phones import MISAKI, TO_ARPABET, split_ipa
 
 MAX_CHARACTERS = 20_000
 _ONES = (
@@ -129,8 +131,30 @@ def _pronouncer():
         return None
 
 
+@cache
+def _misaki() -> dict[str, str]:
+    """misaki's entries, if the dictionaries are installed."""
+    entries: dict[str, str] = {}
+    for artefact in reversed(voices.DICTIONARIES):  # gold over silver
+        try:
+            data = voices.find(artefact)
+        except MienError:
+            data = None
+        for word, entry in json.loads(data).items() if data else ():
+            sound = entry.get("DEFAULT") if isinstance(entry, dict) else entry
+            if sound:
+                entries[word] = sound
+    return entries
+
+
 def pronounce(word: str) -> list[str]:
-    """IPA symbols of a word in no dictionary; [] where nothing can be made of it."""
+    """IPA symbols of a word that the aligner's dictionary lacks; [] where nothing can be made of it.
+
+    misaki's dictionaries are asked first where a voice is installed, then hama's model, then letter rules.
+    """
+    listed = _misaki().get(word) or _misaki().get(word.capitalize())
+    if listed:
+        return [symbol for mark in listed for symbol in split_ipa(MISAKI.get(mark, mark))]
     model = _pronouncer()
     if model is not None and word.isascii():
         symbols = [symbol for symbol in split_ipa(model.predict(word).ipa) if symbol in TO_ARPABET]

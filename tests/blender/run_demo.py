@@ -10,6 +10,7 @@ against it on one frame.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 import time
@@ -19,7 +20,6 @@ import bpy
 import numpy as np
 
 PACKAGE = "bl_ext.user_default.mien"
-#: Written tests/blender first in the film's name, so that an interrupted demo leaves no half film under the real one.
 SHEET_COLUMNS, SHEET_ROWS = 4, 2
 
 
@@ -57,7 +57,8 @@ def _options() -> argparse.Namespace:
 def _make(options: argparse.Namespace) -> None:
     scene = bpy.context.scene
     head = _set_the_scene(scene, options.size)
-    say(f"added {head.name}: {len(head.data.vertices)} vertices, {len(head.data.shape_keys.key_blocks)} shape keys, at the cursor")
+    mesh = head.data
+    say(f"added {head.name}: {len(mesh.vertices)} vertices, {len(mesh.shape_keys.key_blocks)} shape keys, at the cursor")
     _speak(scene, options)
     bpy.ops.mien.setup_compositor()
     scene.frame_set(scene.frame_start)
@@ -82,11 +83,7 @@ def _make(options: argparse.Namespace) -> None:
 
 
 def _set_the_scene(scene: bpy.types.Scene, height: int) -> bpy.types.Object:
-    studio = sys.modules[f"{PACKAGE}.addon.studio"] if f"{PACKAGE}.addon.studio" in sys.modules else None
-    if studio is None:
-        import importlib
-
-        studio = importlib.import_module(f"{PACKAGE}.addon.studio")
+    studio = importlib.import_module(f"{PACKAGE}.addon.studio")
     bpy.ops.mien.add_head()
     head = bpy.context.object
     studio.build(scene, studio.face_of(head))
@@ -102,8 +99,6 @@ def _set_the_scene(scene: bpy.types.Scene, height: int) -> bpy.types.Object:
 
 
 def _speak(scene: bpy.types.Scene, options: argparse.Namespace) -> None:
-    import importlib
-
     lines = importlib.import_module(f"{PACKAGE}.addon.perform.lines")
     audio, text = (options.audio, options.text) if options.audio else (lines.sound(), lines.text())
     started = time.monotonic()
@@ -135,7 +130,8 @@ def _render_live(scene: bpy.types.Scene, out: Path) -> Path:
     scene.frame_set(_speaking_frame(scene))
     path = out / "live.png"
     scene.render.filepath = str(path)
-    bpy.ops.render.render(write_still=True)
+    with _quiet():
+        bpy.ops.render.render(write_still=True)
     say(f"rendered frame {scene.frame_current} through the live set-up in {time.monotonic() - started:.0f} s")
     return path
 
@@ -150,7 +146,8 @@ def _render_plate(scene: bpy.types.Scene, out: Path) -> Path:
     path = out / "plate.exr"
     scene.render.filepath = str(path)
     scene.render.use_compositing = False
-    bpy.ops.render.render(write_still=True)
+    with _quiet():
+        bpy.ops.render.render(write_still=True)
     scene.render.use_compositing = True
     return path
 
@@ -182,7 +179,8 @@ def _render_frames(scene: bpy.types.Scene, frames: Path) -> None:
         now = time.monotonic()
         if now - shown > 5 or done == total:
             shown = now
-            say(f"frame {done} of {total}, {(now - started) / done:.2f} s each, about {(now - started) / done * (total - done):.0f} s to go")
+            each = (now - started) / done
+            say(f"frame {done} of {total}, {each:.2f} s each, about {each * (total - done):.0f} s to go")
 
 
 class _quiet:
@@ -213,7 +211,8 @@ def _pixels(path: Path) -> np.ndarray:
 
 def _compare(live: Path, film: Path) -> None:
     difference = np.abs(_pixels(live) - _pixels(film))[..., :3]
-    say(f"film against the live set-up on that frame: mean difference {difference.mean() * 255:.2f}/255, 99th percentile {np.percentile(difference, 99) * 255:.0f}/255")
+    mean, most = difference.mean() * 255, np.percentile(difference, 99) * 255
+    say(f"film against the live set-up on that frame: mean difference {mean:.2f}/255, 99th percentile {most:.0f}/255")
 
 
 def _sheet(frames: Path, target: Path, scene: bpy.types.Scene) -> None:
@@ -221,7 +220,8 @@ def _sheet(frames: Path, target: Path, scene: bpy.types.Scene) -> None:
     count = SHEET_COLUMNS * SHEET_ROWS
     numbers = np.linspace(scene.frame_start, scene.frame_end, count + 2)[1:-1].round().astype(int)
     tiles = [_pixels(frames / f"frame_{number:04d}.png")[::2, ::2] for number in numbers]
-    rows = [np.concatenate(tiles[row * SHEET_COLUMNS : (row + 1) * SHEET_COLUMNS], axis=1) for row in range(SHEET_ROWS)]
+    starts = range(0, count, SHEET_COLUMNS)
+    rows = [np.concatenate(tiles[start : start + SHEET_COLUMNS], axis=1) for start in starts]
     sheet = np.concatenate(rows[::-1], axis=0)
     image = bpy.data.images.new("sheet", sheet.shape[1], sheet.shape[0])
     image.colorspace_settings.name = "Non-Color"
@@ -239,7 +239,8 @@ def _film(scene: bpy.types.Scene, frames: Path, options: argparse.Namespace) -> 
     film.view_settings.view_transform = "Standard"
     strips = film.sequence_editor_create().strips
     names = [f"frame_{number:04d}.png" for number in range(scene.frame_start, scene.frame_end + 1)]
-    picture = strips.new_image("film", str(frames / names[0]), channel=1, frame_start=scene.frame_start, fit_method="ORIGINAL")
+    first = str(frames / names[0])
+    picture = strips.new_image("film", first, channel=1, frame_start=scene.frame_start, fit_method="ORIGINAL")
     for name in names[1:]:
         picture.elements.append(name)
     picture.frame_final_duration = len(names)
