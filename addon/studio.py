@@ -51,7 +51,8 @@ class _Stage:
         foam = _material("Studio Foam", (0.030, 0.034, 0.04), roughness=0.95)
         self.box("Studio Back Wall", (0.0, 1.7, 0.0), (6.0, 0.04, 4.0), wall)
         for index in range(16):
-            self.box(f"Studio Slat {index + 1}", (-2.1 + 0.125 * index, 1.62, 0.0), (0.055, 0.05, 4.0), wood, bevel=0.006)
+            place = (-2.1 + 0.125 * index, 1.62, 0.0)
+            self.box(f"Studio Slat {index + 1}", place, (0.055, 0.05, 4.0), wood, bevel=0.006)
         for row in range(3):
             for column in range(3):
                 place = (0.42 + 0.40 * column, 1.62, -0.42 + 0.40 * row)

@@ -1,10 +1,11 @@
 """The demo's script inside Blender's module: what an artist does, from the installed zip to the finished film.
 
-Run by `build_addon.py demo` with a clean profile in BLENDER_USER_RESOURCES and the engine's Python in MIEN_ENGINE_PYTHON.
+Run by `build_addon.py demo`, with a clean profile in BLENDER_USER_RESOURCES and the engine's Python in
+MIEN_ENGINE_PYTHON.
 
-The set is still and so is its camera, so Cycles renders it once, as a plate with depth; each frame of the head is rendered by Mien and laid
-over the plate by the same nodes that "Set Up Compositing" makes. demo.blend keeps the live set-up, and the film is checked
-against it on one frame.
+The set is still and so is its camera, so Cycles renders it once, as a plate with depth; each frame of the head is
+rendered by Mien and laid over the plate by the same nodes that "Set Up Compositing" makes. demo.blend keeps the live
+set-up, and the film is checked against it on one frame.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def _make(options: argparse.Namespace) -> None:
     scene = bpy.context.scene
     head = _set_the_scene(scene, options.size)
     mesh = head.data
-    say(f"added {head.name}: {len(mesh.vertices)} vertices, {len(mesh.shape_keys.key_blocks)} shape keys, at the cursor")
+    say(f"added {head.name}: {len(mesh.vertices)} vertices, {len(mesh.shape_keys.key_blocks)} shape keys")
     _speak(scene, options)
     bpy.ops.mien.setup_compositor()
     scene.frame_set(scene.frame_start)
