@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import wave
 import zlib
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from synthetic_head import make_parts
 
-from engine.contract import messages
+from engine.contract import curves, messages
 from engine.contract.channels import from_mapping
 from engine.contract.passes import DEPTH_BACKGROUND, PASSES
 from engine.contract.ring import RingReader
@@ -314,6 +315,23 @@ def test_a_frame_without_heads_is_empty(engine):
     found = pixels(engine.ask("frame/render", **wanted))
     assert not found["Combined"].any()
     assert np.all(found["Depth"] == np.float32(DEPTH_BACKGROUND))
+
+
+def test_a_recording_is_performed(engine, tmp_path):
+    seconds, rate = 1.0, 16_000
+    times = np.arange(int(seconds * rate)) / rate
+    voice = 0.3 * np.sign(np.sin(2 * np.pi * 120 * times)) * (np.sin(2 * np.pi * 3 * times) > 0)
+    path = tmp_path / "voice.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1), file.setsampwidth(2), file.setframerate(rate)
+        file.writeframes((voice * 32767).astype("<i2").tobytes())
+    wanted = {"audio": str(path), "seed": 3, "fps": 24, "strengths": {"head": 0.5}}
+    first, again = engine.ask("perform", **wanted), engine.ask("perform", **wanted)
+    performed = curves.from_json(first["curves"], "the reply")
+    assert first["duration"] == pytest.approx(seconds)
+    assert len(performed.values) == 25
+    assert set(first["keys"]) <= set(performed.channels)
+    assert first == again, "the same seed gives the same take"
 
 
 # ── bad input ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -233,7 +233,13 @@ REQUESTS: dict[str, Check] = {
     ),
     "perform": record(
         {"seed": integer(0, 2**63 - 1), "fps": number(1, 1000)},
-        {"audio": _PATH, "line": text(20_000, 1), "text": text(100_000), "strengths": mapping(number(0, 10), most=100)},
+        {
+            "audio": _PATH,
+            "line": text(20_000, 1),
+            "voice": _NAME,
+            "text": text(100_000),
+            "strengths": mapping(number(0, 10), most=100),
+        },
     ),
     "shutdown": _NOTHING,
 }

@@ -32,7 +32,9 @@ def perform(params: Mapping[str, Any], folder: Path, job: Job) -> dict[str, Any]
         "cancelled": lambda: job.stopped,
     }
     if "line" in params:
-        result = motion.perform_line(params["line"], **settings)
+        from ..speech import voices
+
+        result = motion.perform_line(params["line"], params.get("voice", voices.DEFAULT_VOICE), **settings)
     else:
         result = motion.perform(params["audio"], params.get("text"), **settings)
     job.check()

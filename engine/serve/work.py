@@ -51,9 +51,14 @@ class Work:
 
     def capabilities(self) -> dict[str, Any]:
         from .. import splat
+        from ..speech import voices
 
-        heads = [{"name": name, "path": str(path)} for name, path in library.library()]
-        return {"backends": splat.backends(), "passes": [entry.name for entry in PASSES], "heads": heads}
+        return {
+            "backends": splat.backends(),
+            "passes": [entry.name for entry in PASSES],
+            "heads": [{"name": name, "path": str(path)} for name, path in library.library()],
+            "speech": {"voices": voices.installed()},
+        }
 
     # ── heads ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
