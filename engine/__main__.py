@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "heads": ("engine.heads.library", "list the heads of the library"),
     "render": ("engine.render", "render a head to pictures"),
     "perform": ("engine.perform", "turn speech into channel curves"),
+    "emotion": ("engine.emotion.command", "turn words, a label or valence–arousal into channel curves"),
     "voices": ("engine.speech.voices", "list the voices that can speak a line"),
     "bench": ("engine.bench", "measure how fast this machine renders"),
     "evaluate": ("engine.evaluate", "measure how good the results are"),

@@ -802,22 +802,23 @@ def _feeling_face(feeling: tuple[str, float, str]) -> np.ndarray:
     return emotion(label).face(intensity, side)
 
 
-def _feeling(head: _Head) -> Order | None:
+def label_order(label: str, intensity: float, side: str = "", source: str = "") -> Order:
+    """The state of one emotion at an intensity."""
+    size, entry, name = len(slots()), emotions()[label], label.replace("_", " ")
+    where = {"L": ", on the left", "R": ", on the right"}.get(side, "")
+    what = name if not entry.aus else f"{name} at {intensity:.2f}{where}"
+    return Order("state", what, source or name, entry.face(intensity, side), np.ones(size, dtype=bool), np.zeros(size, dtype=bool),
+                 [(label, intensity, side)], onset=entry.onset, offset=entry.offset)  # fmt: skip
+
+
+def _feeling(head: _Head) -> Order:
     label, strength = head.value
-    size = len(slots())
-    intensity = _intensity(head, strength)
     name = label.replace("_", " ")
     if head.negated:
         order = _never(emotion(label).face(1.0, head.side) > 0, head, f"no {name}")
         order.soft = True
         return order
-    feeling = (label, intensity, head.side)
-    face = _feeling_face(feeling)
-    entry = emotions()[label]
-    side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
-    what = name if not entry.aus else f"{name} at {intensity:.2f}{side}"
-    return Order("state", what, head.source, face, np.ones(size, dtype=bool), np.zeros(size, dtype=bool), [feeling],
-                 onset=entry.onset, offset=entry.offset)  # fmt: skip
+    return label_order(label, _intensity(head, strength), head.side, head.source)
 
 
 def _act(head: _Head) -> Order:
