@@ -16,18 +16,11 @@ _COLUMNS, _ROWS = 36, 16
 """Vertices of a curtain across and down."""
 
 
-def lip_seam(rig: Rig) -> np.ndarray:
-    """Points [P, 3] where the closed lips meet.
-
-    Raises:
-        MienError: The rig has no such place.
-    """
-    upper, lower = _lips(rig)
-    return (rig.vertices[lower] + rig.vertices[upper]) / 2
-
-
-def _lips(rig: Rig) -> tuple[np.ndarray, np.ndarray]:
+def lips(rig: Rig, gap: float = _GAP) -> tuple[np.ndarray, np.ndarray]:
     """Vertex ids [P] on the upper lip and their neighbours [P] on the lower one: skin that jawOpen tears apart.
+
+    Args:
+        gap: Metres between the two at most.
 
     Raises:
         MienError: The rig has no such place.
@@ -40,7 +33,7 @@ def _lips(rig: Rig) -> tuple[np.ndarray, np.ndarray]:
             "The head's jawOpen shape moves nothing, so its mouth can't be found; export it with that shape."
         )
     distance, match = cKDTree(rig.vertices[upper]).query(rig.vertices[lower])
-    close = distance < _GAP
+    close = distance < gap
     if close.sum() < 4:
         raise MienError("The head's lips are open in neutral, so its mouth can't be found; export it with closed lips.")
     return upper[match[close]], lower[close]
@@ -60,9 +53,9 @@ def curtain(rig: Rig, skin: Splats) -> tuple[Rig, Splats, np.ndarray]:
         MienError: The lips can't be found.
     """
     rims = _rims(rig)
-    lips = np.concatenate(_lips(rig))
+    rim = np.concatenate(lips(rig))
     beside = np.average(
-        skin.position[lips] - rig.vertices[lips], axis=0, weights=1e-3 + 1 / (1 + np.exp(-skin.opacity_logit[lips]))
+        skin.position[rim] - rig.vertices[rim], axis=0, weights=1e-3 + 1 / (1 + np.exp(-skin.opacity_logit[rim]))
     )
     ends = [rig.vertices[rim[[0, -1]], 0] for rim in rims]
     columns = np.linspace(max(e[0] for e in ends), min(e[1] for e in ends), _COLUMNS)
@@ -132,7 +125,7 @@ def _painted(row: np.ndarray, side: np.ndarray) -> np.ndarray:
 
 def _rims(rig: Rig, bins: int = 24) -> tuple[np.ndarray, np.ndarray]:
     """Vertex ids of the upper and of the lower lip's front rim, each from the head's right to its left."""
-    upper, lower = _lips(rig)
+    upper, lower = lips(rig)
     rims = []
     for lip in (upper, lower):
         x = rig.vertices[lip, 0]

@@ -1,0 +1,320 @@
+"""A still head's splats → a head that talks: a library head's mesh is fitted to the face, and its motion taken over.
+
+1. Landmarks are found on the splats and, the same way, on the template head (`landmarks`).
+2. A similarity brings the splats to the template's place and life size.
+3. A thin-plate spline through the landmarks bends the template's mesh into the stranger's face; eyeballs and teeth move
+   whole. The units' offsets turn and stretch with it.
+4. Every splat is bound to the nearest triangle of the skin or an eyeball; at the lips, to the lip that it is part of.
+5. What no camera saw of the stranger comes from the template: teeth, gums, tongue, the mouth's lining, the white of the
+   eyes beyond the opening, and the folded part of the lids in the stranger's colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.interpolate import RBFInterpolator
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from ...contract.channels import CHANNELS
+from ...contract.errors import MienError
+from .. import format as head_format
+from ..deform import Deformer
+from . import landmarks
+from .mouth import joined, lips
+from .rig import UNKNOWN_LICENCE, Rig, areas, assemble, from_head, nearest, part_index
+from .splats import Splats, from_gaussians, moved
+
+KEEP = 0.45
+"""Metres around the head's middle: splats farther away are left out."""
+_SMOOTHING = 3e-7
+"""Square metres: how far the spline may pass from a landmark, which is a little unsure itself."""
+_BESIDE_EYE = 0.003
+"""Metres from an eyeball within which a splat may belong to it."""
+_AT_LIPS = 0.012
+_INSIDE_EYE = 0.965
+"""The template's eyeball splats lie at this share of the ball's radius, below those of the stranger."""
+_MOUTH = ("teeth.upper", "teeth.lower", "gums", "tongue")
+
+Rim = tuple[np.ndarray, np.ndarray]
+"""Vertex ids on the upper lip and, beside them, on the lower one."""
+
+
+def rig_still(
+    splats: Splats,
+    template: head_format.Head,
+    name: str,
+    source: str,
+    given: Mapping[int, np.ndarray] | None = None,
+    save_landmarks: str | None = None,
+) -> head_format.Head:
+    """A head from a still splat and a library head as its template.
+
+    Args:
+        source: The file's name, for `head.json` and for error sentences.
+        given: Landmarks {index: point in the splats' space} that replace those found. All must be given, or MediaPipe
+            be there to find the others.
+        save_landmarks: A file to which the landmarks that were used are written.
+
+    Raises:
+        MienError: No face is found, MediaPipe is missing, or the template has no mouth.
+    """
+    eyes = template.eyes
+    if eyes is None:
+        raise MienError(f"The template head {template.name!r} has no eyes; choose a library head as the template.")
+    own = from_gaussians(Deformer(template)(np.zeros(len(CHANNELS))))
+    middle = np.mean([eyes["left"].centre, eyes["right"].centre], axis=0)
+    with landmarks.detector() as detect:
+        there = landmarks.measure_head(own, middle, detect)
+        here = _stranger(splats, source, given or {}, detect)
+    if save_landmarks:
+        landmarks.save(here, save_landmarks)
+    rotation, scale, shift, miss = _similarity(here, there)
+    splats = moved(splats, rotation, scale, shift)
+    here = scale * here @ rotation.T + shift
+    near = np.linalg.norm(splats.position - middle - [0, 0.07, -0.05], axis=1) < KEEP
+    if near.sum() < 100:
+        raise MienError(f"{source}: hardly any splats lie around the face that was found; crop it to one head.")
+    rig, lining, rim = _fitted(template, there, here)
+    cloud = splats[near]
+    triangle = _bound(rig, cloud, lining, rim)
+    kept = _own_depth(rig, cloud, rim)
+    cloud, triangle = cloud[kept], triangle[kept]
+    extra, behind = _unseen(template, own, rig, lining, cloud, triangle)
+    info = {
+        "name": name,
+        "author": "unknown",
+        "licence": UNKNOWN_LICENCE,
+        "source": f"{source}, rigged with the head {template.name}",
+        "figures": {"landmark_miss_mm": round(miss * 1000, 2), "splats_left_out": int((~near).sum())},
+    }
+    return assemble(rig, joined(cloud, extra), np.concatenate([triangle, behind]), info)
+
+
+def _stranger(splats: Splats, source: str, given: Mapping[int, np.ndarray], detect: landmarks.Detect) -> np.ndarray:
+    """Landmarks [478, 3] of the stranger: found, then corrected by what is given."""
+    if len(given) == landmarks.COUNT:
+        return np.array([given[index] for index in range(landmarks.COUNT)])
+    found = landmarks.find(splats, source, detect)
+    if given:
+        # A corrected point takes its surroundings along, as far as the correction says something about them.
+        ids = np.array(sorted(given))
+        change = np.array([given[index] for index in ids]) - found[ids]
+        apart = np.linalg.norm(found[:, None] - found[ids][None], axis=2)
+        size = np.linalg.norm(found[landmarks.LEFT_IRIS] - found[landmarks.RIGHT_IRIS])
+        weight = np.exp(-((apart / (0.25 * size)) ** 2))
+        found = found + (weight @ change) / np.maximum(weight.sum(axis=1, keepdims=True), 1.0)
+        found[ids] = [given[index] for index in ids]
+    return found
+
+
+def _similarity(here: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, float]:
+    """(rotation, scale, shift, root mean square miss) that bring `here` to `there`, least squares (Umeyama 1991)."""
+    a, b = here.mean(axis=0), there.mean(axis=0)
+    u, d, vt = np.linalg.svd((there - b).T @ (here - a))
+    flip = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    rotation = u @ np.diag(flip) @ vt
+    scale = float((d * flip).sum() / ((here - a) ** 2).sum())
+    shift = b - scale * rotation @ a
+    miss = scale * here @ rotation.T + shift - there
+    return rotation, scale, shift, float(np.sqrt((miss**2).sum(axis=1).mean()))
+
+
+# The template, fitted -------------------------------------------------------------------------------------------------
+
+
+def _fitted(template: head_format.Head, there: np.ndarray, here: np.ndarray) -> tuple[Rig, np.ndarray, Rim]:
+    """The template's rig bent so that its landmarks `there` come to `here`; and which triangles line the mouth [T];
+    and the lips' rim.
+    """
+    rig = _bare(from_head(template))
+    rim = lips(rig)
+    lining = _lining(rig)
+    soft = ~np.isin(np.arange(len(there)), range(468, 478))
+    skin = np.unique(rig.triangles[rig.part == part_index("skin")])
+    # Far from the face nothing is known of the stranger: points there hold the spline still.
+    far = skin[np.linalg.norm(rig.vertices[skin, None] - there[soft][None, ::12], axis=2).min(axis=1) > 0.06][::150]
+    places = np.concatenate([there[soft], rig.vertices[far]])
+    change = np.concatenate([here[soft] - there[soft], np.zeros((len(far), 3))])
+    bend = RBFInterpolator(places, change, smoothing=_SMOOTHING, kernel="thin_plate_spline")
+    vertices, part = rig.vertices, np.full(len(rig.vertices), part_index("skin"))
+    for corner in rig.triangles.T:
+        part[corner] = rig.part
+    whole = part != part_index("skin")
+    fitted = vertices.copy()
+    fitted[~whole] += bend(vertices[~whole])
+    eyes = {}
+    for side, letter, iris in (("left", "L", landmarks.LEFT_IRIS), ("right", "R", landmarks.RIGHT_IRIS)):
+        ball = part == part_index(f"eye.{letter}")
+        shift = here[iris] - there[iris]
+        fitted[ball] += shift
+        eye = rig.eyes[side]
+        eyes[side] = head_format.Eye(tuple(float(x) for x in np.array(eye.centre) + shift), eye.yaw, eye.pitch)
+    teeth = np.isin(part, [part_index(name) for name in _MOUTH])
+    if teeth.any():
+        rotation, scale, shift, _ = _similarity(vertices[teeth], vertices[teeth] + bend(vertices[teeth]))
+        fitted[teeth] = scale * vertices[teeth] @ rotation.T + shift
+    units = _turned(rig.units, vertices, bend, ~whole)
+    bends = _turned(rig.bends, vertices, bend, ~whole)
+    pivot = rig.pivot + bend(rig.pivot[None])[0]
+    bent = Rig(fitted, rig.triangles, rig.part, rig.zone, rig.head_weight, units, bends, eyes, pivot)
+    return bent, lining, rim
+
+
+def _turned(offsets: dict, vertices: np.ndarray, bend: RBFInterpolator, chosen: np.ndarray) -> dict:
+    """Offsets under the spline's local stretch and turn (its Jacobian, by differences), where `chosen`."""
+    moving = np.zeros(len(vertices), dtype=bool)
+    for delta in offsets.values():
+        moving |= np.any(delta != 0, axis=1)
+    ids = np.flatnonzero(moving & chosen)
+    step, base = 1e-4, bend(vertices[ids])
+    jacobian = np.eye(3) + np.stack([(bend(vertices[ids] + step * axis) - base) / step for axis in np.eye(3)], axis=2)
+    result = {}
+    for name, delta in offsets.items():
+        result[name] = delta.copy()
+        result[name][ids] = np.einsum("nij,nj->ni", jacobian, delta[ids])
+    return result
+
+
+def _bare(rig: Rig) -> Rig:
+    """The rig without hair, clothes, brows and lashes: the stranger has their own."""
+    keep = np.isin(rig.part, [part_index(name) for name in ("skin", "eye.L", "eye.R", *_MOUTH)])
+    used = np.unique(rig.triangles[keep])
+    number = np.full(len(rig.vertices), -1)
+    number[used] = np.arange(len(used))
+    return Rig(
+        rig.vertices[used],
+        number[rig.triangles[keep]],
+        rig.part[keep],
+        rig.zone[used],
+        rig.head_weight[used],
+        {name: delta[used] for name, delta in rig.units.items()},
+        {names: delta[used] for names, delta in rig.bends.items()},
+        rig.eyes,
+        rig.pivot,
+    )
+
+
+def _lining(rig: Rig) -> np.ndarray:
+    """Which triangles [T] are the mouth's inside: the skin that falls off when it is cut along the lips' contact."""
+    skin = rig.part == part_index("skin")
+    upper, lower = lips(rig, 0.0025)
+    cut = np.zeros(len(rig.vertices), dtype=bool)
+    cut[upper] = cut[lower] = True
+    rest = rig.triangles[skin & ~cut[rig.triangles].any(axis=1)]
+    count = len(rig.vertices)
+    edges = (rest.ravel(), np.roll(rest, -1, axis=1).ravel())
+    _, label = connected_components(coo_matrix((np.ones(rest.size), edges), (count, count)), directed=False)
+    seam = (rig.vertices[upper] + rig.vertices[lower]).mean(axis=0) / 2
+    sizes = np.bincount(label)
+    inside = np.zeros(count, dtype=bool)
+    for index in np.flatnonzero((sizes > 30) & (sizes < 0.3 * sizes.max())):
+        piece = np.flatnonzero(label == index)
+        towards = rig.vertices[piece].mean(axis=0) - seam
+        if np.linalg.norm(towards) < 0.06 and towards[1] > 0.005:
+            inside[piece] = True
+    return skin & inside[rig.triangles].any(axis=1)
+
+
+# The splats, bound ----------------------------------------------------------------------------------------------------
+
+
+def _bound(rig: Rig, cloud: Splats, lining: np.ndarray, rim: Rim) -> np.ndarray:
+    """The triangle [N] of every splat."""
+    points = cloud.position.astype(np.float64)
+    skin = (rig.part == part_index("skin")) & ~lining
+    triangle, distance = nearest(points, rig.vertices, rig.triangles, skin)
+    for letter, side in (("L", "left"), ("R", "right")):
+        ball = rig.part == part_index(f"eye.{letter}")
+        centre = np.array(rig.eyes[side].centre)
+        radius = np.linalg.norm(rig.vertices[rig.triangles[ball]].reshape(-1, 3) - centre, axis=1).max()
+        close = np.flatnonzero(np.linalg.norm(points - centre, axis=1) < radius + _BESIDE_EYE)
+        if len(close):
+            on, away = nearest(points[close], rig.vertices, rig.triangles, ball)
+            nearer = away < distance[close]
+            triangle[close[nearer]] = on[nearer]
+    return _split_lips(rig, points, skin, triangle, rim)
+
+
+def _split_lips(rig: Rig, points: np.ndarray, skin: np.ndarray, triangle: np.ndarray, rim: Rim) -> np.ndarray:
+    """Splats at the lips go to the lip on their side of the seam, whichever is nearer."""
+    upper, lower = rim
+    seam = (rig.vertices[upper] + rig.vertices[lower]) / 2
+    order = np.argsort(seam[:, 0])
+    height = np.interp(points[:, 0], seam[order, 0], seam[order, 2])
+    inside = (points[:, 0] > seam[:, 0].min()) & (points[:, 0] < seam[:, 0].max())
+    at = inside & (np.abs(points[:, 2] - height) < _AT_LIPS) & (points[:, 1] < seam[:, 1].max() + 0.01)
+    move = np.linalg.norm(rig.units["jawOpen"], axis=1)[rig.triangles].mean(axis=1)
+    low = move > 0.5 * np.linalg.norm(rig.units["jawOpen"][lower], axis=1).mean()
+    triangle = triangle.copy()
+    for half, allowed in ((points[:, 2] >= height, skin & ~low), (points[:, 2] < height, skin & low)):
+        ids = np.flatnonzero(at & half)
+        if len(ids):
+            triangle[ids] = nearest(points[ids], rig.vertices, rig.triangles, allowed)[0]
+    return triangle
+
+
+def _own_depth(rig: Rig, cloud: Splats, rim: Rim) -> np.ndarray:
+    """Which splats [N] stay: those of the stranger's own mouth inside, closed and dark, make way for the template's."""
+    upper, lower = rim
+    seam = (rig.vertices[upper] + rig.vertices[lower]) / 2
+    middle = seam.mean(axis=0)
+    front = seam[:, 1].min()
+    away = (cloud.position - [middle[0], front + 0.028, middle[2]]) / [0.024, 0.020, 0.016]
+    return (away**2).sum(axis=1) > 1
+
+
+# What nobody saw ------------------------------------------------------------------------------------------------------
+
+
+def _unseen(
+    template: head_format.Head, own: Splats, rig: Rig, lining: np.ndarray, cloud: Splats, triangle: np.ndarray
+) -> tuple[Splats, np.ndarray]:
+    """The template's splats for teeth, tongue, the mouth's lining, eyeballs and folded lids; and their triangles."""
+    keep = np.isin(np.array([part_index(name) for name in template.parts])[template["mesh.part"]], np.unique(rig.part))
+    number = np.where(keep, np.cumsum(keep) - 1, -1)
+    bound = number[template["gaussians.triangle"]]
+    there = from_head(template)
+    mouth = np.isin(rig.part, [part_index(name) for name in _MOUTH]) | lining
+    lids, colour = _lids(rig, cloud, triangle)
+    balls = np.isin(rig.part, [part_index(name) for name in ("eye.L", "eye.R")])
+    chosen = np.flatnonzero((bound >= 0) & (mouth | balls | lids)[bound])
+    bound = bound[chosen]
+    sh = np.zeros((len(chosen), *cloud.sh.shape[1:]), np.float32)
+    kept = min(sh.shape[1], own.sh.shape[1])
+    sh[:, :kept] = own.sh[chosen, :kept]
+    sh[lids[bound]] = 0
+    sh[lids[bound], 0] = colour[bound[lids[bound]]]
+    # From the template's triangles to the same triangles of the fitted rig.
+    old = there.vertices[template["mesh.triangles"][template["gaussians.triangle"][chosen]]]
+    new = rig.vertices[rig.triangles[bound]]
+    position = own.position[chosen] + new.mean(axis=1) - old.mean(axis=1)
+    for side, letter in (("left", "L"), ("right", "R")):
+        ball = rig.part[bound] == part_index(f"eye.{letter}")
+        centre = np.array(rig.eyes[side].centre)
+        position[ball] = centre + _INSIDE_EYE * (position[ball] - centre)
+    return Splats(
+        position.astype(np.float32), own.rotation[chosen], own.log_scale[chosen], own.opacity_logit[chosen], sh
+    ), bound
+
+
+def _lids(rig: Rig, cloud: Splats, triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(which triangles [T] of the lids lie folded in neutral and unfold in a blink, a colour coefficient for each)."""
+    folded = np.zeros(len(rig.triangles), dtype=bool)
+    colour = np.zeros((len(rig.triangles), 3), np.float32)
+    skin = rig.part == part_index("skin")
+    for side in ("Left", "Right"):
+        blink = rig.units.get(f"eyeBlink{side}")
+        if blink is None:
+            continue
+        grown = areas(rig.vertices + blink, rig.triangles) / np.maximum(areas(rig.vertices, rig.triangles), 1e-12)
+        strength = np.linalg.norm(blink, axis=1)[rig.triangles].mean(axis=1)
+        own = skin & (strength > 0.25 * strength.max()) & (grown > 1.6)
+        around = skin & (strength > 0.03 * strength.max()) & ~own
+        seen = np.flatnonzero(around[triangle] & (cloud.opacity_logit > 0))
+        if own.any() and len(seen):
+            folded |= own
+            colour[own] = np.median(cloud.sh[seen, 0], axis=0)
+    return folded, colour
