@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import importlib
 import importlib.util
+import io
 import os
 import signal
 import sys
@@ -36,6 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; its exit code: 0, 1 for a mistake of Mien's, 2 for bad input, 130 for Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without "…" is no reason to stop
     try:
         parsed = _parser(arguments).parse_args(arguments)
         code = parsed.func(parsed)
@@ -57,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + getattr(signal, "SIGPIPE", 13)
+    except MemoryError:
+        return _complain("there is not enough memory for this; ask for a smaller size or fewer passes.", 2)
     except Exception as error:
         return _complain(f"a mistake of Mien's own, {type(error).__name__}: {error}", 1)
 

@@ -390,4 +390,5 @@ def test_blenders_own_python_settings_do_not_reach_the_engine(monkeypatch):
     environment = clean_environment({"MIEN": "1"})
     assert "PYTHONHOME" not in environment
     assert "PYTHONPATH" not in environment
+    assert os.environ["PYTHONPATH"] == "/blender/scripts"
     assert environment["MIEN"] == "1"

@@ -1,5 +1,6 @@
 """The engine's command line: bad input gives one line and exit code 2."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,12 @@ def test_a_mistake_of_miens_own_is_one_line_too_and_no_traceback(monkeypatch, ca
     assert said.count("\n") == 1
     monkeypatch.setenv("MIEN_DEBUG", "1")
     assert "Traceback" in call(monkeypatch, capsys, ZeroDivisionError("division by zero"))[1]
+
+
+def test_a_terminal_that_lacks_a_character_is_no_error():
+    result = engine("channels", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert result.returncode == 0
+    assert result.stdout.startswith(NAMES[0])
 
 
 def test_ctrl_c_is_130(monkeypatch, capsys):

@@ -16,6 +16,7 @@ from ...engine.contract import messages
 from .log import Log
 
 _LOG_LINE = 4096
+_NOT_FOR_CHILDREN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONSTARTUP")
 
 
 class Child:
@@ -133,9 +134,9 @@ class Child:
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment for another Python: Blender's own PYTHONHOME and PYTHONPATH would break it."""
-    kept = {key: value for key, value in os.environ.items() if key.upper() not in ("PYTHONHOME", "PYTHONPATH")}
-    return {**kept, "PYTHONNOUSERSITE": "1", **extra}
+    """This process's environment for another Python, without what sends that to Blender's own modules or from ours."""
+    kept = {key: value for key, value in os.environ.items() if key.upper() not in _NOT_FOR_CHILDREN}
+    return {**kept, "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1", **extra}
 
 
 def describe_exit(code: int | None) -> str:
