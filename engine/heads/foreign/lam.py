@@ -63,7 +63,8 @@ def read(path: str | os.PathLike[str], name: str | None = None) -> head_format.H
     scale, shift = _placing(rig)
     splats = moved(splats, HEAD_FROM_RUB, scale, shift)
     _scale(rig, scale, shift)
-    rig, inside, bound = mouth.curtain(rig, splats)
+    # LAM's skin is half transparent: teeth would shine through it.
+    rig, inside, bound = mouth.curtain(rig, _lips_offset(rig, splats), splats.sh_degree)
     rig, triangle = _anchored(rig, len(splats))
     info = {
         "name": name or Path(path).stem,
@@ -219,6 +220,13 @@ def _scale(rig: Rig, scale: float, shift: np.ndarray) -> None:
             side: head_format.Eye(tuple(float(x) for x in np.array(eye.centre) * scale + shift), eye.yaw, eye.pitch)
             for side, eye in rig.eyes.items()
         }
+
+
+def _lips_offset(rig: Rig, splats: Splats) -> np.ndarray:
+    """From the mesh's lips to where their splats are [3], opaque ones counting most."""
+    rim = np.concatenate(mouth.lips(rig))
+    weight = 1e-3 + 1 / (1 + np.exp(-splats.opacity_logit[rim].astype(np.float64)))
+    return np.average(splats.position[rim] - rig.vertices[rim], axis=0, weights=weight)
 
 
 def _anchored(rig: Rig, count: int) -> tuple[Rig, np.ndarray]:

@@ -7,16 +7,22 @@ from scipy.spatial import cKDTree
 
 from ...contract.channels import MASK_ZONES
 from ...contract.errors import MienError
+from ...splat.cpu import CpuBackend
+from ...splat.interface import Frame
 from .rig import Rig, frames, part_index
-from .splats import SH0, Splats, quaternions
+from .splats import SH0, Splats, orbit, quaternions, to_gaussians
 
 _GAP = 0.004
 """Metres: lips that lie nearer to each other are closed."""
+Rim = tuple[np.ndarray, np.ndarray]
+"""Vertex ids on the upper lip and, beside them, on the lower one."""
+_SOLID = 0.9
+"""Skin of this opacity hides a mouth."""
 _COLUMNS, _ROWS = 36, 16
 """Vertices of a curtain across and down."""
 
 
-def lips(rig: Rig, gap: float = _GAP) -> tuple[np.ndarray, np.ndarray]:
+def lips(rig: Rig, gap: float = _GAP) -> Rim:
     """Vertex ids [P] on the upper lip and their neighbours [P] on the lower one: skin that jawOpen tears apart.
 
     Args:
@@ -39,7 +45,7 @@ def lips(rig: Rig, gap: float = _GAP) -> tuple[np.ndarray, np.ndarray]:
     return upper[match[close]], lower[close]
 
 
-def curtain(rig: Rig, skin: Splats) -> tuple[Rig, Splats, np.ndarray]:
+def curtain(rig: Rig, beside: np.ndarray, degree: int, rim: Rim | None = None) -> tuple[Rig, Splats, np.ndarray]:
     """A rig whose lips part on nothing, with a curtain between them; and the curtain's splats, bound to triangles [M].
 
     For heads whose skin is half transparent, as LAM's is: teeth put behind the lips would shine through them. The
@@ -47,16 +53,14 @@ def curtain(rig: Rig, skin: Splats) -> tuple[Rig, Splats, np.ndarray]:
     part it unfolds, bulges inwards, and shows teeth at its rims, the tongue below and darkness between.
 
     Args:
-        skin: Splat k is vertex k's; the curtain hangs behind those of the lips, which need not lie on the mesh.
+        beside: From the mesh's lips to those that the splats show [3], metres.
+        degree: Of the splats' spherical harmonics.
+        rim: What `lips` gives, where it is known.
 
     Raises:
         MienError: The lips can't be found.
     """
-    rims = _rims(rig)
-    rim = np.concatenate(lips(rig))
-    beside = np.average(
-        skin.position[rim] - rig.vertices[rim], axis=0, weights=1e-3 + 1 / (1 + np.exp(-skin.opacity_logit[rim]))
-    )
+    rims = [_front(rig, lip) for lip in (rim or lips(rig))]
     ends = [rig.vertices[rim[[0, -1]], 0] for rim in rims]
     columns = np.linspace(max(e[0] for e in ends), min(e[1] for e in ends), _COLUMNS)
 
@@ -77,11 +81,8 @@ def curtain(rig: Rig, skin: Splats) -> tuple[Rig, Splats, np.ndarray]:
     bulge = np.sin(np.pi * t[..., 0]) * (1 - width**2)
     inwards = size * (0.004 + 0.003 * bulge)
     spread = size * 0.001 * (1 - 2 * t[..., 0]) * np.ones_like(width)
-    vertices = (
-        hung(rig.vertices)
-        + [0, beside[1], beside[2]]
-        + np.stack([0 * inwards, inwards, spread], axis=-1).reshape(-1, 3)
-    )
+    moved_by = np.stack([0 * inwards, inwards + beside[1], spread + beside[2]], axis=-1)
+    vertices = hung(rig.vertices) + moved_by.reshape(-1, 3)
     cell = np.arange((_ROWS - 1) * _COLUMNS).reshape(-1, _COLUMNS)[:, :-1].ravel()
     triangles = np.concatenate(
         [
@@ -96,7 +97,7 @@ def curtain(rig: Rig, skin: Splats) -> tuple[Rig, Splats, np.ndarray]:
     centroid, axes = frames(vertices, triangles)
     count = len(triangles)
     row = triangles.min(axis=1) // _COLUMNS / (_ROWS - 2)
-    sh = np.zeros((count, skin.sh.shape[1], 3), np.float32)
+    sh = np.zeros((count, (degree + 1) ** 2, 3), np.float32)
     sh[:, 0] = (_painted(row, np.abs(2 * (centroid[:, 0] - columns[0]) / np.ptp(columns) - 1)) - 0.5) / SH0
     # A frame grows at most threefold, so a splat must be wide enough closed to cover its cell open.
     scale = np.array([0.8, 0.8, 0.3]) * np.ptp(columns) / _COLUMNS
@@ -123,16 +124,24 @@ def _painted(row: np.ndarray, side: np.ndarray) -> np.ndarray:
     return colour + teeth[:, None] * (tooth * (1 - 0.45 * side[:, None]) - colour)
 
 
-def _rims(rig: Rig, bins: int = 24) -> tuple[np.ndarray, np.ndarray]:
-    """Vertex ids of the upper and of the lower lip's front rim, each from the head's right to its left."""
-    upper, lower = lips(rig)
-    rims = []
-    for lip in (upper, lower):
-        x = rig.vertices[lip, 0]
-        slot = np.floor((x - x.min()) / (np.ptp(x) + 1e-9) * bins).astype(int)
-        foremost = [lip[slot == k][rig.vertices[lip[slot == k], 1].argmin()] for k in np.unique(slot)]
-        rims.append(np.array(foremost)[np.argsort(rig.vertices[foremost, 0])])
-    return rims[0], rims[1]
+def _front(rig: Rig, lip: np.ndarray, bins: int = 24) -> np.ndarray:
+    """Of a lip's vertex ids the foremost ones, from the head's right to its left."""
+    x = rig.vertices[lip, 0]
+    slot = np.floor((x - x.min()) / (np.ptp(x) + 1e-9) * bins).astype(int)
+    foremost = [lip[slot == k][rig.vertices[lip[slot == k], 1].argmin()] for k in np.unique(slot)]
+    return np.array(foremost)[np.argsort(rig.vertices[foremost, 0])]
+
+
+def is_translucent(cloud: Splats, seam: np.ndarray) -> bool:
+    """Whether what lies behind the skin around a closed mouth (its seam [P, 3]) would shine through."""
+    middle, half = seam.mean(axis=0), np.ptp(seam[:, 0]) / 2
+    reach = np.abs(cloud.position - [middle[0], seam[:, 1].min() + 0.005, middle[2]])
+    front = cloud[(reach < [1.6 * half, 0.015, 1.6 * half]).all(axis=1)]
+    if not len(front):
+        return True
+    camera = orbit(middle, 0.0, 0.0, 0.6, 2 * float(np.arctan(half / 0.6)), 64)
+    opacity = CpuBackend().render(Frame([to_gaussians(front)], camera), ["Mask"])["Mask"]
+    return bool(np.quantile(opacity, 0.2) < _SOLID)
 
 
 def joined(*clouds: Splats) -> Splats:

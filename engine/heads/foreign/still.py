@@ -23,7 +23,7 @@ from ...contract.errors import MienError
 from .. import format as head_format
 from ..deform import Deformer
 from . import landmarks
-from .mouth import joined, lips
+from .mouth import Rim, curtain, is_translucent, joined, lips
 from .rig import UNKNOWN_LICENCE, Rig, areas, assemble, from_head, nearest, part_index
 from .splats import Splats, from_gaussians, moved
 
@@ -37,9 +37,6 @@ _AT_LIPS = 0.012
 _INSIDE_EYE = 0.965
 """The template's eyeball splats lie at this share of the ball's radius, below those of the stranger."""
 _MOUTH = ("teeth.upper", "teeth.lower", "gums", "tongue")
-
-Rim = tuple[np.ndarray, np.ndarray]
-"""Vertex ids on the upper lip and, beside them, on the lower one."""
 
 
 def rig_still(
@@ -82,7 +79,12 @@ def rig_still(
     triangle = _bound(rig, cloud, lining, rim)
     kept = _own_depth(rig, cloud, rim)
     cloud, triangle = cloud[kept], triangle[kept]
-    extra, behind = _unseen(template, own, rig, lining, cloud, triangle)
+    seam = (rig.vertices[rim[0]] + rig.vertices[rim[1]]) / 2
+    translucent = is_translucent(cloud, seam)
+    extra, behind = _unseen(template, own, rig, lining, cloud, triangle, not translucent)
+    if translucent:
+        rig, hung, between = curtain(rig, np.array([0, 0.002, 0]), cloud.sh_degree, rim)
+        extra, behind = joined(extra, hung), np.concatenate([behind, between])
     info = {
         "name": name,
         "author": "unknown",
@@ -270,7 +272,13 @@ def _own_depth(rig: Rig, cloud: Splats, rim: Rim) -> np.ndarray:
 
 
 def _unseen(
-    template: head_format.Head, own: Splats, rig: Rig, lining: np.ndarray, cloud: Splats, triangle: np.ndarray
+    template: head_format.Head,
+    own: Splats,
+    rig: Rig,
+    lining: np.ndarray,
+    cloud: Splats,
+    triangle: np.ndarray,
+    with_mouth: bool,
 ) -> tuple[Splats, np.ndarray]:
     """The template's splats for teeth, tongue, the mouth's lining, eyeballs and folded lids; and their triangles."""
     keep = np.isin(np.array([part_index(name) for name in template.parts])[template["mesh.part"]], np.unique(rig.part))
@@ -278,6 +286,7 @@ def _unseen(
     bound = number[template["gaussians.triangle"]]
     there = from_head(template)
     mouth = np.isin(rig.part, [part_index(name) for name in _MOUTH]) | lining
+    mouth &= with_mouth
     lids, colour = _lids(rig, cloud, triangle)
     balls = np.isin(rig.part, [part_index(name) for name in ("eye.L", "eye.R")])
     chosen = np.flatnonzero((bound >= 0) & (mouth | balls | lids)[bound])
