@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from ..contract import curves as curve_file
@@ -32,6 +33,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed", type=int, default=0, help="which side does more (0)")
     parser.add_argument("--no-model", action="store_true", help="lexicon and grammar alone")
     parser.add_argument("--out", metavar="FILE", help="the curve file to write")
+    # argparse would take "-0.5,0.3" for an option: it knows negative numbers, not points.
+    parser._negative_number_matcher = re.compile(r"-[\d.]+(,-?[\d.]+)?$")
     parser.set_defaults(func=run)
 
 

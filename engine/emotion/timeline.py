@@ -405,7 +405,9 @@ def _read_back(spans: list[_Span], changes: list[_Change]) -> list[Part]:
             what += f" ({_codes(np.where(span.order.face > 0, now.target, 0.0))})" if not span.order.exact.any() else ""
         elif span.order.kind == "never":
             what = f"{what}: {_codes(span.order.mask.astype(float), values=False)} kept at 0"
-        parts.append(Part(span.start, span.end, span.order.source, what))
+        later = [other.start for other in spans if other.order.kind == "state" and other.start > span.start]
+        end = min([span.end, *later]) if span.order.kind == "state" else span.end
+        parts.append(Part(span.start, end, span.order.source, what))
     return parts
 
 
