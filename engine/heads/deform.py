@@ -56,7 +56,7 @@ class Deformer:
     def mesh(self, values: np.ndarray) -> np.ndarray:
         """Channel values [C] → vertices [V, 3] float32, metres, in the head's space."""
         units = channels.to_units(values)
-        weights = self._weights(units)
+        weights = self.weights(values)
         active = np.flatnonzero(weights).astype(np.int64)
         vertices = self._vertices.copy()
         rotation = pose.head_rotation(values)
@@ -124,8 +124,9 @@ class Deformer:
         self._zone = head["gaussians.zone"].copy()
         self._turn_weight = self._head_weight[corners].mean(1)
 
-    def _weights(self, units: np.ndarray) -> np.ndarray:
-        """Unit values [54] → weights of the rows of `_deltas`: the head's units, then its combinations."""
+    def weights(self, values: np.ndarray) -> np.ndarray:
+        """Channel values [C] → weights of the head's units and, behind them, of its combinations."""
+        units = channels.to_units(values)
         products = [units[names].prod() for names in self._combinations]
         return np.concatenate([units[self._columns], products])
 
@@ -155,11 +156,12 @@ def _eye_turn(head: Head, side: str, units: np.ndarray) -> np.ndarray:
     return pose.turn(to_left * head.eyes[side].yaw, (look["Up"] - look["Down"]) * head.eyes[side].pitch)
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True, error_model="numpy")
+# The next two are too short for several threads: waiting for the last one costs more.
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def _add_deltas(vertices, ids, deltas, active, weights):  # pragma: no cover - compiled
     """vertices[ids] += Σ weights · deltas[active], a chunk of vertices at a time."""
     count = len(ids)
-    for chunk in numba.prange((count + CHUNK - 1) // CHUNK):
+    for chunk in range((count + CHUNK - 1) // CHUNK):
         first = chunk * CHUNK
         last = min(count, first + CHUNK)
         total = np.zeros((last - first) * 3, np.float32)
@@ -174,10 +176,10 @@ def _add_deltas(vertices, ids, deltas, active, weights):  # pragma: no cover - c
                 vertices[vertex, axis] += total[3 * i + axis]
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True, error_model="numpy")
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def _pose(vertices, eye, turns, centres, weight, rotation, pivot):  # pragma: no cover - compiled
     """Turn the eyeballs about their centres, then blend head rotation in by weight. In place."""
-    for v in numba.prange(len(vertices)):
+    for v in range(len(vertices)):
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
         ball = eye[v]
         if ball:

@@ -2,8 +2,8 @@
 
 A tile is 32 × 32 pixels in 8 × 8 blocks; a block is 4 × 4 pixels, one vector lane each. `touched` finds the blocks that
 a Gaussian reaches, `transpose` turns that into the Gaussians that reach a block, `finish` writes pixels. `blend` keeps
-all of a block's sums in registers while its Gaussians go by, nearest first; numba's own vectoriser keeps them in memory,
-which makes the same loop about twice as slow. LLVM splits the lanes into what the processor has (AVX-512, AVX2, NEON,
+all of a block's sums in registers while its Gaussians go by, nearest first; numba's own vectoriser keeps them in memory
+and is about half as fast at it. LLVM splits the lanes into what the processor has (AVX-512, AVX2, NEON,
 SSE), so this runs everywhere numba does.
 
 A row is what blending reads of one Gaussian, contiguous float32: `[x, y, A, B, C, L, features…]`, where the opacity at
@@ -353,6 +353,16 @@ def _emit_transpose(context, builder, signature, arguments):
         value = builder.or_(kept, builder.select(first, upper, lower))
     builder.store(value, place, align=8)
     return context.get_dummy_value()
+
+
+@intrinsic
+def count_bits(typing_context, bits):
+    """How many bits of a uint64 are set."""
+
+    def emit(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), emit
 
 
 @intrinsic

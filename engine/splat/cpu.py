@@ -45,6 +45,8 @@ class CpuBackend:
         self.note = ""
         self.seconds: dict[str, float] = {}
         """How long each stage of the last frame took."""
+        self.visible = self.pairs = self.blends = 0
+        """Of the last frame: Gaussians in the picture, how many tiles they lie on, how often one met a block."""
         self._memory: dict[str, np.ndarray] = {}
 
     def render(
@@ -83,7 +85,7 @@ class CpuBackend:
         mask = result.get("Mask", np.empty((height, width, 1), np.float32) if full else _NOTHING)
         chunk = numba.set_parallel_chunksize(2)
         try:
-            kernels.composite(
+            blends = kernels.composite(
                 starts,
                 ids,
                 spans.ravel(),
@@ -105,8 +107,7 @@ class CpuBackend:
             _write_extra(result, mask, extra)
         clock.lap("passes")
         self.seconds = clock.seconds
-        self.pairs = len(ids)
-        self.visible = len(order)
+        self.visible, self.pairs, self.blends = len(order), len(ids), int(blends)
         return result
 
     def _array(self, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:

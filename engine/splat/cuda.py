@@ -119,6 +119,13 @@ class CudaBackend:
             planes = self._planes(frame, names, before, after)
             return {name: self._host(planes[name]) for name in names}
 
+    def draw(self, frame: Frame, passes: Collection[str]) -> None:
+        """Render and wait, but leave the passes on the device: what drawing alone takes."""
+        with self._torch.inference_mode():
+            self._planes(frame, check_request(frame, passes, None, None), None, None)
+            if self._where.type == "cuda":
+                self._torch.cuda.synchronize()
+
     def _planes(self, frame: Frame, names: list[str], before: Frame | None, after: Frame | None) -> dict[str, Any]:
         """Passes as tensors [height, width, components] on the device."""
         torch, camera = self._torch, frame.camera

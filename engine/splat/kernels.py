@@ -22,6 +22,7 @@ from .blend import (
     SIDE,
     bits_from_float,
     blend,
+    count_bits,
     finish,
     float_from_bits,
     touched,
@@ -330,14 +331,16 @@ def assign(order, boxes, columns, lines, parts):  # pragma: no cover - compiled
 @numba.njit(parallel=True, fastmath={"contract"}, cache=True, error_model="numpy")
 def composite(starts, ids, spans, rows, stride, region, columns, change, width, combined, depth, mask,
               extra):  # fmt: skip  # pragma: no cover - compiled
-    """Blend all tiles and write the passes asked for; an output with no pixels is not asked for.
+    """Blend all tiles and write the passes asked for; returns how often a Gaussian met a block.
 
     Args:
         change: KEEP or DECODE, for the colour that leaves. width: a tuple as long as there are features.
-        combined, depth, mask: [height, width, 4 or 1]. extra: [height, width, features − 4], sums as they come.
+        combined, depth, mask: [height, width, 4 or 1]; one with no pixels is not asked for. extra: [height, width,
+            features − 4], sums as they come.
     """
     features = len(width)
     size = (features + 2) * LANES
+    blends = 0
     for tile in numba.prange(len(starts) - 1):
         line, column = tile // columns, tile % columns
         tile_width = min(TILE, region[2] - column * TILE)
@@ -353,19 +356,21 @@ def composite(starts, ids, spans, rows, stride, region, columns, change, width, 
                 alive |= np.uint64(1) << np.uint64(block)
                 for lane in range(LANES):
                     state[block * size + lane] = _f(1.0)
-        _blend_tile(ids, starts[tile], starts[tile + 1], spans, rows, stride, x, y, alive, state, size, width)
+        blends += _blend_tile(ids, starts[tile], starts[tile + 1], spans, rows, stride, x, y, alive, state, size, width)
         for block in range(BLOCKS * BLOCKS):
             block_x, block_y = block % BLOCKS * SIDE, block // BLOCKS * SIDE
             if block_x < tile_width and block_y < tile_height:
                 _finish(state, block * size, size, column * TILE + block_x, line * TILE + block_y,
                         min(SIDE, tile_width - block_x), min(SIDE, tile_height - block_y),
                         change, combined, depth, mask, extra)  # fmt: skip
+    return blends
 
 
 @_inline
 def _blend_tile(ids, position, end, spans, rows, stride, x, y, alive, state, size, width):
     """All of a tile's Gaussians, a chunk at a time: which blocks each reaches, then block by block those that do."""
     bits = np.empty(CHUNK, np.uint64)
+    blends = 0
     while position < end and alive:
         count = min(CHUNK, end - position)
         for k in range(count):
@@ -379,9 +384,11 @@ def _blend_tile(ids, position, end, spans, rows, stride, x, y, alive, state, siz
             low, high = bits[block], bits[64 + block]
             if (low | high) and alive & one:
                 block_x, block_y = x + _f(block % BLOCKS * SIDE), y + _f(block // BLOCKS * SIDE)
+                blends += count_bits(low) + count_bits(high)
                 if not blend(rows, stride, ids, position, low, high, state, block * size, block_x, block_y, width):
                     alive &= ~one
         position += count
+    return blends
 
 
 @_inline
