@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("engine.bench", "measure how fast this machine renders"),
     "evaluate": ("engine.evaluate", "measure how good the results are"),
     "fit": ("engine.fit", "make a head file"),
+    "import-head": ("engine.heads.foreign.importing", "make a head file from a LAM avatar or a splat of a still head"),
+    "export-head": ("engine.heads.foreign.exporting", "write a posed head as 3DGS PLY or SPZ, or a sequence of them"),
     "serve": ("engine.serve", "answer an add-on's requests on stdin and stdout"),
 }
 
