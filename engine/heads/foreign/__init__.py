@@ -4,6 +4,6 @@
     cloud = exporting.posed(head, values)                      # a head at channel values [C] → Splats
     ply.write(cloud, "lee.ply"); spz.write(cloud, "lee.spz")
 
-`splats` holds the type that everything here reads and writes: free Gaussians, bound to nothing. `lam` reads avatars that
-come with their own rig; `still`, with `landmarks`, gives the library's rig to a splat that has none.
+`splats` holds the type that everything here reads and writes: free Gaussians, bound to nothing. `lam` reads avatars
+that come with their own rig; `still`, with `landmarks`, gives the library's rig to a splat that has none.
 """

@@ -82,8 +82,8 @@ def _check_space(needed: int, folder: Path) -> None:
     free = shutil.disk_usage(folder.parent).free
     if needed > free:
         raise MienError(
-            f"The sequence needs {needed / 1e9:.1f} GB and {folder.parent} has {free / 1e9:.1f} GB free; choose another "
-            "disk, fewer frames, or SPZ."
+            f"The sequence needs {needed / 1e9:.1f} GB and {folder.parent} has {free / 1e9:.1f} GB free; "
+            "choose another disk, fewer frames, or SPZ."
         )
 
 
@@ -97,9 +97,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--fps", type=float, metavar="FPS", help="frames a second of the sequence (the curve file's)")
     parser.add_argument("--format", choices=tuple(FORMATS), help="by default what --out ends in, else ply")
-    parser.add_argument(
-        "--out", required=True, type=Path, metavar="FILE|DIR", help="the file, or the sequence's folder"
-    )
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE|DIR", help="the file, or the folder")
     parser.set_defaults(func=run)
 
 
@@ -118,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     curve = curves.load(args.curves)
     if args.fps is not None:
-        curve = curves.Curves(args.fps, curve.channels, curve.resampled(args.fps).values)
+        curve = curve.resampled(args.fps)
     values = curve.dense()
     tell = lambda done: print(f"\rfile {done} of {len(values)}", end="", file=sys.stderr, flush=True)  # noqa: E731
     write_sequence(head, values, args.out, kind, tell)

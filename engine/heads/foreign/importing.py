@@ -116,8 +116,8 @@ def _refuse_avatars(table: dict[str, np.ndarray], path: Path) -> None:
     """GaussianAvatars' PLY files hold splats in the frames of FLAME's triangles: without FLAME they are a heap."""
     if any(column.startswith("binding") for column in table):
         raise MienError(
-            f"{path} is a GaussianAvatars file, which is bound to the FLAME model that Mien may not carry; save one posed "
-            "frame as a plain 3DGS PLY with GaussianAvatars' own viewer, where you have FLAME, and import that."
+            f"{path} is a GaussianAvatars file, which is bound to the FLAME model that Mien may not carry; save one "
+            "posed frame as a plain 3DGS PLY with GaussianAvatars' own viewer, where you have FLAME, and import that."
         )
 
 

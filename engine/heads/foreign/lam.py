@@ -1,8 +1,8 @@
 """LAM avatars: the zips that the Large Avatar Model (SIGGRAPH 2025) exports for its web renderer.
 
-`skin.glb` is a head mesh with ARKit morph targets and a skeleton; row k of `offset.ply` is the Gaussian of vertex k: its
-offset from that vertex in the mesh's axes, a plain RGB colour, opacity logit, log scale and rotation. The zip's other
-members (an idle animation, a vertex order for the web renderer's sorting) are not needed.
+`skin.glb` is a head mesh with ARKit morph targets and a skeleton; row k of `offset.ply` is the Gaussian of vertex k:
+its offset from that vertex in the mesh's axes, a plain RGB colour, opacity logit, log scale and rotation. The zip's
+other members (an idle animation, a vertex order for the web renderer's sorting) are not needed.
 
 The mesh is FLAME's with every edge halved: eyeballs, but no teeth, no tongue and a hole between the lips.
 """
@@ -161,7 +161,7 @@ def _units(morphs: dict[str, np.ndarray], vertices: np.ndarray, where: str) -> d
 
 
 def _balls(vertices: np.ndarray, triangles: np.ndarray) -> list[np.ndarray]:
-    """Vertex ids of the left and the right eyeball: the separate pieces beside the largest; none unless there are two."""
+    """Vertex ids of the left and the right eyeball: the pieces beside the largest; none unless there are two."""
     count = len(vertices)
     edges = (triangles.ravel(), np.roll(triangles, -1, axis=1).ravel())
     _, label = connected_components(coo_matrix((np.ones(triangles.size), edges), (count, count)), directed=False)
@@ -192,14 +192,14 @@ def _eye(vertices: np.ndarray, units: dict[str, np.ndarray], ball: np.ndarray, s
 
 
 def _angle(points: np.ndarray, offsets: np.ndarray) -> float:
-    """The angle of the rotation that best carries points [N, 3] about the origin to where offsets bring them (Kabsch)."""
+    """The angle of the rotation about the origin that best carries points [N, 3] along offsets [N, 3] (Kabsch)."""
     u, _, vt = np.linalg.svd(points.T @ (points + offsets))
     rotation = vt.T @ np.diag([1, 1, np.sign(np.linalg.det(vt.T @ u.T))]) @ u.T
     return float(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
 
 
 def _placing(rig: Rig) -> tuple[float, np.ndarray]:
-    """(scale, shift) that bring the head to life size, with the bottom of the bust, on the neck's axis, at the origin."""
+    """(scale, shift) to life size, with the origin on the neck's axis at the bottom of the bust."""
     if rig.eyes is not None:
         left, right = (np.array(rig.eyes[side].centre) for side in ("left", "right"))
         scale = EYE_DISTANCE / max(float(np.linalg.norm(left - right)), 1e-6)

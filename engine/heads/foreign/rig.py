@@ -108,7 +108,7 @@ def zones_by_motion(units: Mapping[str, np.ndarray], count: int, least: float = 
 
 
 def side_mask(x: np.ndarray, blend: float = 0.012) -> np.ndarray:
-    """How much of a symmetric shape belongs to the head's own left: 0 to 1, smooth over ±`blend` metres around x = 0."""
+    """How much of a shape belongs to the head's own left: 0 to 1, smooth over ±`blend` metres around x = 0."""
     t = np.clip((x / blend + 1) / 2, 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -132,7 +132,7 @@ def areas(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 def nearest(
     points: np.ndarray, vertices: np.ndarray, triangles: np.ndarray, usable: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For points [N, 3], the nearest of the `usable` triangles [T] bool: (its index [N], the distance [N] in metres)."""
+    """For points [N, 3], the nearest of the `usable` triangles [T] bool: (its index [N], the distance [N])."""
     ids = np.flatnonzero(usable & (areas(vertices, triangles) > _SMALLEST_AREA))
     corners = vertices[triangles[ids]]
     tree = cKDTree(corners.mean(axis=1))

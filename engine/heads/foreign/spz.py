@@ -1,8 +1,8 @@
 """SPZ files: Niantic's packed splats, versions 2 and 3, read and written from the public description of the format
 (https://github.com/nianticlabs/spz, README). A gzip stream of a 16-byte header and one block an attribute:
 
-positions 3 × 24-bit fixed point; alphas u8; colours 3 × u8; scales 3 × u8; rotations 3 × u8 (version 2: x, y, z) or 4
-bytes (version 3: the three smallest at 10 bits); spherical harmonics u8, a Gaussian's coefficients together, RGB inmost.
+positions 3 × 24-bit fixed point; alphas u8; colours 3 × u8; scales 3 × u8; rotations 3 × u8 (version 2: x, y, z) or
+4 bytes (version 3: the three smallest at 10 bits); spherical harmonics u8, coefficient by coefficient, RGB inmost.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _packed_3(rotation: np.ndarray) -> np.ndarray:
 
 
 def _packed_sh(rest: np.ndarray) -> np.ndarray:
-    """Coefficients beyond the constant [N, S − 1, 3] → u8; degree 1 keeps 5 bits, the higher ones 4, as SPZ's own does."""
+    """Coefficients beyond the constant [N, S − 1, 3] → u8; degree 1 keeps 5 bits, higher ones 4, as SPZ's own does."""
     step = np.where(np.arange(rest.shape[1]) < 3, 8, 16)[None, :, None]
     value = np.round(rest * 128.0) + 128.0
     return np.clip(np.floor((value + step / 2) / step) * step, 0, 255).astype(np.uint8)
