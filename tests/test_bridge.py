@@ -150,6 +150,17 @@ def test_after_a_crash_the_head_is_there_again_and_the_frame_is_rendered(start):
     assert engine.load_head("Ada").wait(30)["head"] == head
 
 
+def test_after_a_stop_and_a_start_a_head_is_asked_for_anew_under_its_old_id(start):
+    engine = start("remote")
+    first = engine.load_head("Ada").wait(30)
+    engine.stop()
+    engine.start(engine._command[0], cwd=ROOT)
+    second = engine.load_head("Ada").wait(30)
+    assert second["head"] == first["head"]
+    assert Path(second["proxy"]).exists(), "the first one's went with its engine"
+    assert engine.call("frame/render", frame(head=first["head"]))["width"] == 8
+
+
 def test_a_frame_that_crashes_the_engine_each_time_fails_and_the_engine_goes_on(start):
     engine = start()
     with pytest.raises(EngineError, match=r"The engine stopped during frame/render \(exit code 7\)"):

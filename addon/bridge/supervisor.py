@@ -225,6 +225,7 @@ class Engine:
         with self._lock:
             link, self._link = self._link, None
             self._state, self._why = "stopped", ""
+            self._head_results.clear()  # what they name went with the process
             self._fail_all(link, EngineError("The engine was stopped.", messages.ENGINE_GONE))
             watcher, self._watcher = self._watcher, None
         self._wake.set()
@@ -669,6 +670,7 @@ class Engine:
     def _abandon(self, link: _Link, why: str) -> None:
         """Give a child up for good: another start would end the same."""
         self._link = None
+        self._head_results.clear()
         self._fail_all(link, EngineError(why, messages.VERSION_MISMATCH))
         self._fail(why)
         threading.Thread(target=self._end, args=(link, 2.0), daemon=True).start()
