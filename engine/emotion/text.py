@@ -214,17 +214,23 @@ def _clauses(found: list[Tag]) -> list[_Clause]:
     """Tags → clauses, cut at marks and joining words."""
     clauses: list[_Clause] = []
     leads, current, sentence = set(), [], 0
+    coming_from = False
 
     def close(*new: str) -> None:
         nonlocal leads, current
         if current:
-            clauses.append(_Clause(leads, current, sentence=sentence))
+            for part in _part_before_after(leads, current):
+                clauses.append(_Clause(leads, part, sentence=sentence))
+                leads = set()
             leads, current = set(), []
         leads |= set(new)
 
     for position, tag in enumerate(found):
         joining = next((kind for kind in _LEADS if kind in tag), None)
-        if "stop_mark" in tag:
+        coming_from = ("from" in tag or coming_from) and "stop_mark" not in tag
+        if "to" in tag and coming_from and _has_content(current):
+            close("then", "to")
+        elif "stop_mark" in tag:
             close("stop")
             sentence += 1
         elif "mark" in tag:
@@ -242,6 +248,15 @@ def _clauses(found: list[Tag]) -> list[_Clause]:
             current.append(tag)
     close()
     return clauses
+
+
+def _part_before_after(leads: set[str], current: list[Tag]) -> list[list[Tag]]:
+    """"Before the shock he is cheerful": no mark stands between the two feelings."""
+    feelings = [place for place, tag in enumerate(current) if "emotion" in tag or "act" in tag]
+    timed = any(kind in tag for tag in current for kind in ("word", "quote", "at", "bare"))
+    if leads & {"before_next", "after_this"} and len(feelings) > 1 and not timed:
+        return [current[: feelings[0] + 1], current[feelings[0] + 1 :]]
+    return [current]
 
 
 _CONTENT = ("emotion", "act", "facs", "part", "verb", "situation", "foreign", "relax", "unknown", "stop")
@@ -537,9 +552,11 @@ def _beats(clauses: list[_Clause], notes: list[str]) -> list[Beat]:
         for order in orders:
             _timing(order, clause)
         beat.orders += orders
-        if "before_next" in clause.leads and "word" not in own:
+        following = position + 1 < len(clauses) and "word" not in own
+        if "before_next" in clause.leads and following:
+            clauses[position + 1].leads.add("then")
             swap = beats.index(beat)
-        elif "after_this" in clause.leads and "word" not in own and position + 1 < len(clauses):
+        elif "after_this" in clause.leads and following:
             clauses[position + 1].leads.add("then")
         elif swap is not None:
             _swap(beats, swap)
@@ -577,10 +594,6 @@ def _swap(beats: list[Beat], place: int) -> None:
     """"Before A, B": the beat after A comes first."""
     if place + 1 < len(beats):
         beats[place], beats[place + 1] = beats[place + 1], beats[place]
-        return
-    beat = beats[place]
-    if len(beat.orders) > 1:  # A and B landed in one beat: B is its last order
-        beats.insert(place, Beat([beat.orders.pop()]))
 
 
 def _only_masks(clause: _Clause, beats: list[Beat]) -> bool:
@@ -653,6 +666,8 @@ def _start(beat: Beat, clause: _Clause) -> None:
         beat.start = own["wait"]
     elif "later" in own:
         beat.after = own["later"]
+    elif "over" in own and "to" in clause.leads:
+        beat.after = 0.25 * float(own["over"])
     elif "portion" in own:
         beat.start = ("part", own["portion"])
     elif "first" in clause.leads:
@@ -672,6 +687,10 @@ def _timing(order: Order, clause: _Clause) -> None:
     for key in ("lasting", "until", "over"):
         if key in own:
             setattr(order, key, float(own[key]))
+    if "over" in own and "to" in clause.leads:  # "from A to B over 4 s": A is seen first, and B whole at the end
+        order.over = 0.75 * float(own["over"])
+    if any("keep" in tag for tag in clause.tags) and order.kind == "state" and order.lasting is None:
+        order.kind, order.mask = "add", order.face > 0
     if own.get("slow"):
         order.pace = 3.0
     if own.get("sudden"):
@@ -864,7 +883,7 @@ def _facs(head: _Head, notes: list[str]) -> Order | None:
             continue
         value = head.number if head.number is not None else letter
         given = value is not None
-        value = _intensity(head, 0.7) if value is None else value
+        value = _intensity(head, 1.0 if code in ("43", "45", "46") else 0.7) if value is None else value
         if value > MAX_INTENSITY:
             notes.append(f"AU{code} at {value:g} is beyond {MAX_INTENSITY}; it was held there.")
             value = MAX_INTENSITY

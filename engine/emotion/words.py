@@ -38,7 +38,7 @@ _SCANNER = re.compile(
             ("over", rf"\b(?:over|within|across|in\s+the\s+course\s+of|taking|takes|through|throughout)\s+"
                      rf"(?:the\s+)?(?:next\s+|course\s+of\s+|about\s+)?{_TIME}"),
             ("until", rf"\b(?:until|till|up\s+to|before)\s+{_TIME}"),
-            ("wait", rf"\b(?:waits?|pauses?|holds?\s+on)\s+(?:for\s+)?{_TIME}"),
+            ("wait", rf"\b(?:waits?|pauses?|holds?\s+on)\s+(?:for\s+|until\s+|till\s+)?{_TIME}"),
             ("later", rf"\b{_TIME}\s+(?:later|afterwards|after\s+that)"),
             ("at", rf"(?:@\s*|\b(?:(?:starting|beginning|start|begin|only)\s+)?(?:at|from|after|around|about|by|in|on|past|since|t\s*=)\s+"
                    rf"(?:about\s+|around\s+|exactly\s+)?){_TIME}(?:\s+in(?:to\s+it)?\b)?"),
@@ -137,7 +137,7 @@ def _phrases() -> _Trie:
     """Every phrase of the data files. Where two mean the same kind of thing, the first stands."""
     trie, grammar, actions, lexicon = _Trie(), data("grammar"), data("actions"), data("lexicon")
     for kind in ("negators", "stop", "relax", "then", "become", "final", "first", "rest", "and", "but", "before", "after",
-                 "slow", "sudden", "brief", "micro", "only", "without", "double_negation", "uneven", "low_negation"):  # fmt: skip
+                 "slow", "sudden", "brief", "micro", "only", "without", "from", "to", "keep", "double_negation", "uneven", "low_negation"):  # fmt: skip
         for phrase in split_words(grammar[kind]):
             trie.add(phrase, {"negators": "not", "low_negation": "low"}.get(kind, kind), True)
     for side, key in (("L", "left"), ("R", "right"), ("B", "both")):
