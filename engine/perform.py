@@ -18,12 +18,22 @@ KEYS_VERSION = 1
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("perform", help="make a recording or a typed line into channel curves")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--audio", metavar="FILE", help="a recording: WAV, FLAC, Ogg, MP3 …; without it, the line that ships with Mien")
-    source.add_argument("--line", metavar="TEXT", help="an English line that the voice speaks (needs 'engine voices --install')")
+    source.add_argument(
+        "--audio", metavar="FILE", help="a recording: WAV, FLAC, Ogg, MP3 …; without it, the line that ships with Mien"
+    )
+    source.add_argument(
+        "--line", metavar="TEXT", help="an English line that the voice speaks (needs 'engine voices --install')"
+    )
     parser.add_argument("--text", metavar="TRANSCRIPT", help="the words of the recording: finds phones more surely")
     parser.add_argument("--seed", type=int, default=0, help="another take of blinks, gaze and head motion")
     parser.add_argument("--fps", type=float, default=30.0)
-    parser.add_argument("--strength", action="append", default=[], metavar="LAYER=FACTOR", help="mouth, blinks, gaze, head, brows or breath")
+    parser.add_argument(
+        "--strength",
+        action="append",
+        default=[],
+        metavar="LAYER=FACTOR",
+        help="mouth, blinks, gaze, head, brows or breath",
+    )
     parser.add_argument("--voice", default=None, help="see 'engine voices'")
     parser.add_argument("--models", metavar="FOLDER", help="where the voice's files lie")
     parser.add_argument("--out", required=True, metavar="FILE.json", help="the curves")
@@ -49,7 +59,10 @@ def _command(args: argparse.Namespace) -> int:
     if args.sound:
         _write_sound(result, args.sound)
     frames = len(result.curves.values)
-    print(f"{args.out}: {frames} frames of {len(result.curves.channels)} channels at {args.fps:g} fps, {result.duration:.2f} s")
+    print(
+        f"{args.out}: {frames} frames of {len(result.curves.channels)} channels at {args.fps:g} fps, "
+        f"{result.duration:.2f} s"
+    )
     for note in result.notes:
         print(f"Note: {note}")
     return 0

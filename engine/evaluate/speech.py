@@ -8,6 +8,7 @@ middle of its step within a few milliseconds. And against the shipped line, whos
 from __future__ import annotations
 
 import argparse
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,18 +22,19 @@ from ..speech import lines, sound
 from ..speech.phones import SILENCE, VOWELS, Phone
 from ..speech.prosody import STEP, Prosody, measure
 
+_MARK = "With tenure, Suzie'd have all the more leisure for yachting, but her publications are no good."
 #: What the three recordings say.
 TRANSCRIPTS: dict[str, str] = {
-    "Mark_neutral.wav": "With tenure, Suzie'd have all the more leisure for yachting, but her publications are no good.",
-    "Mark_joy.wav": "With tenure, Suzie'd have all the more leisure for yachting, but her publications are no good.",
+    "Mark_neutral.wav": _MARK,
+    "Mark_joy.wav": _MARK,
     "Claire_neutral.wav": (
         "She usually rushes to push the garage door closed. George is at the church watching a magic show. "
         "We rose with Lucy about the tall tower in her new yellow car."
     ),
 }
-_HISSES = frozenset("s ʃ".split())
-_NOISY = frozenset("s ʃ z ʒ f θ tʃ dʒ ts h".split())
-_PLOSIVES = frozenset("p b t d k ɡ".split())
+_HISSES = frozenset(["s", "ʃ"])
+_NOISY = frozenset(["s", "ʃ", "z", "ʒ", "f", "θ", "tʃ", "dʒ", "ts", "h"])
+_PLOSIVES = frozenset(["p", "b", "t", "d", "k", "ɡ"])
 _STEP_LEAST = 12.0  # dB that the level must change by for its crossing to be a landmark
 _SEARCH = 0.06
 
@@ -61,7 +63,7 @@ def _crossing(level: np.ndarray, low: int, high: int, rising: bool) -> float | N
 def landmark_errors(phones: list[Phone], prosody: Prosody) -> np.ndarray:
     """Seconds by which each boundary that the sound shows clearly comes after its landmark."""
     errors = []
-    for left, right in zip(phones, phones[1:], strict=False):
+    for left, right in itertools.pairwise(phones):
         low = int(max(right.start - _SEARCH, 0.5 * (left.start + left.end)) / STEP)
         high = int(min(right.start + _SEARCH, 0.5 * (right.start + right.end)) / STEP) + 1
         if right.symbol in _HISSES and left.symbol not in _NOISY:
@@ -80,12 +82,16 @@ def landmark_errors(phones: list[Phone], prosody: Prosody) -> np.ndarray:
 
 
 def onset_errors(found: list[Phone], known: list[Phone], reach: float = 0.12) -> np.ndarray:
-    """Seconds between each known phone's onset and the nearest found phone of that symbol; unmatched ones are left out."""
+    """Seconds between each known phone's onset and the nearest found one of its symbol; unmatched ones are left out."""
     errors = []
     for phone in known:
         if phone.symbol == SILENCE:
             continue
-        near = [other.start - phone.start for other in found if other.symbol == phone.symbol and abs(other.start - phone.start) < reach]
+        near = [
+            other.start - phone.start
+            for other in found
+            if other.symbol == phone.symbol and abs(other.start - phone.start) < reach
+        ]
         if near:
             errors.append(min(near, key=abs))
     return np.array(errors)
@@ -138,7 +144,11 @@ def report(data: Path | None = None) -> list[Line]:
             phones = [Phone(*row) for row in result.phones]
             rows.append(_timing(f"Onsets, {name}, {how}: against the sound", landmark_errors(phones, prosody)))
             if path == lines.SOUND:
-                rows.append(_timing(f"Onsets, {name}, {how}: against the voice's own times", onset_errors(phones, lines.phones())))
+                rows.append(
+                    _timing(
+                        f"Onsets, {name}, {how}: against the voice's own times", onset_errors(phones, lines.phones())
+                    )
+                )
         for fps in (24.0, 25.0, 30.0, 59.94):
             result = perform(path, text, fps=fps)
             for keyed in shut:
@@ -151,7 +161,14 @@ def report(data: Path | None = None) -> list[Line]:
     for keyed, (closed, total) in shut.items():
         what = "Lip closures at p, b, m, by the " + ("keys" if keyed else "curves") + " at 24, 25, 30 and 59.94 fps"
         rows.append(Line(what, f"{closed} of {total} shut ({closed / max(total, 1):.1%})", "100 %", closed == total))
-    rows.append(Line("Keys", f"{count} for {cells} channel values ({frames} frames at 30 fps): {cells / count:.1f} times fewer", "≥ 5 times", cells >= 5 * count))
+    rows.append(
+        Line(
+            "Keys",
+            f"{count} for {cells} channel values ({frames} frames at 30 fps): {cells / count:.1f} times fewer",
+            "≥ 5 times",
+            cells >= 5 * count,
+        )
+    )
     rows.append(Line("Greatest key error at any frame", f"{worst:.4f}", "≤ 0.02", worst <= 0.02))
     if data is not None:
         for path in sorted((data / "motion" / "facegood").glob("take_*.npz")):
@@ -186,7 +203,9 @@ def _capture(path: Path) -> list[Line]:
     values, channels = result.curves.values, result.curves.channels
     length = min(len(weights), len(values))
     times = np.arange(length) / fps
-    envelope = np.interp(times, prosody.times, gaussian_filter1d(10 ** (np.maximum(prosody.level, -60) / 20), 0.03 / STEP))
+    envelope = np.interp(
+        times, prosody.times, gaussian_filter1d(10 ** (np.maximum(prosody.level, -60) / 20), 0.03 / STEP)
+    )
     parts = []
     for label, theirs, ours in _CAPTURED:
         captured = weights[:length, [names.index(name) for name in theirs]].sum(1)

@@ -12,8 +12,11 @@ Two kinds of movement, because speech has two:
 Everything is computed at a fixed fine step and then read at the frames, so that the frame rate changes nothing else.
 """
 
+# ruff: noqa: E501 (a table reads better one row a line)
+
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +53,15 @@ class Target:
     wants: dict[str, tuple[float, float]]
 
 
-def _vowel(jaw: float, round_: float = 0.0, funnel: float = 0.0, spread: float = 0.0, part: float = 0.3, upper: float = 0.05, lower: float = 0.12) -> Target:
+def _vowel(
+    jaw: float,
+    round_: float = 0.0,
+    funnel: float = 0.0,
+    spread: float = 0.0,
+    part: float = 0.3,
+    upper: float = 0.05,
+    lower: float = 0.12,
+) -> Target:
     return Target({
         "jaw": (jaw, 1.0), "part": (part, 1.0), "round": (round_, 1.0), "funnel": (funnel, 1.0), "spread": (spread, 0.8),
         "upper": (upper, 0.8), "lower": (lower, 0.8), "chin": (0.0, 0.3), "tongue": (0.0, 0.5),
@@ -58,7 +69,14 @@ def _vowel(jaw: float, round_: float = 0.0, funnel: float = 0.0, spread: float =
 
 
 def _consonant(**wants: tuple[float, float]) -> Target:
-    weak = {"jaw": (0.08, 0.25), "part": (0.2, 0.3), "chin": (0.0, 0.3), "tongue": (0.0, 0.6), "upper": (0.03, 0.2), "lower": (0.08, 0.2)}
+    weak = {
+        "jaw": (0.08, 0.25),
+        "part": (0.2, 0.3),
+        "chin": (0.0, 0.3),
+        "tongue": (0.0, 0.6),
+        "upper": (0.03, 0.2),
+        "lower": (0.08, 0.2),
+    }
     return Target(weak | wants)
 
 
@@ -113,7 +131,13 @@ _ALIKE: dict[str, str] = {
     "ʁ": "k", "ʀ": "k", "ʔ": "h", "ɦ": "h", "ħ": "h", "ʕ": "h", "ɴ": "ŋ", "ɨ": "ɪ", "ʏ": "y", "ʉ": "u", "ɘ": "ə", "ɵ": "ø",
     "ɜ": "ʌ", "ɞ": "œ", "ɐ": "ʌ", "ɚ": "ɝ",
 }  # fmt: skip
-_DIPHTHONGS: dict[str, tuple[str, str]] = {"aɪ": ("a", "ɪ"), "aʊ": ("a", "ʊ"), "eɪ": ("e", "i"), "oʊ": ("o", "u"), "ɔɪ": ("ɔ", "ɪ")}
+_DIPHTHONGS: dict[str, tuple[str, str]] = {
+    "aɪ": ("a", "ɪ"),
+    "aʊ": ("a", "ʊ"),
+    "eɪ": ("e", "i"),
+    "oʊ": ("o", "u"),
+    "ɔɪ": ("ɔ", "ɪ"),
+}
 
 _CLOSING = 0.075  # seconds in which lips travel to a closure
 _OPENING = 0.060  # … and away from it; the burst is quick
@@ -148,7 +172,9 @@ class _Piece:
     gain: float  # of the openings
 
 
-def articulate(phones: list[Phone], prosody: Prosody, times: np.ndarray, strength: float = 1.0, breath: float = 1.0) -> np.ndarray:
+def articulate(
+    phones: list[Phone], prosody: Prosody, times: np.ndarray, strength: float = 1.0, breath: float = 1.0
+) -> np.ndarray:
     """Values of `CHANNELS` [T, C] at rising, evenly spaced times [T] in seconds.
 
     Args:
@@ -254,7 +280,7 @@ def _contacts(spans: list[tuple[float, float]], fine: np.ndarray, frame: float) 
 def _breaths(phones: list[Phone], fine: np.ndarray) -> np.ndarray:
     """[T] 0 … 1: the mouth opens to draw breath before a phrase that follows a real pause, and stays open into it."""
     curve = np.zeros_like(fine)
-    for silence, following in zip(phones, phones[1:], strict=False):
+    for silence, _following in itertools.pairwise(phones):
         if silence.symbol == SILENCE and silence.duration > 0.3:
             length = min(0.4, 0.7 * silence.duration)
             rise = np.clip((fine - (silence.end - length)) / (0.7 * length), 0.0, 1.0)
@@ -263,7 +289,9 @@ def _breaths(phones: list[Phone], fine: np.ndarray) -> np.ndarray:
     return curve
 
 
-def _channels(shapes: dict[str, np.ndarray], closure: np.ndarray, tuck: np.ndarray, contact: float) -> dict[str, np.ndarray]:
+def _channels(
+    shapes: dict[str, np.ndarray], closure: np.ndarray, tuck: np.ndarray, contact: float
+) -> dict[str, np.ndarray]:
     """Shapes and contacts → channel values. What parts the lips gives way to contacts; the jaw does not."""
     apart = 1.0 - closure
     free = apart * (1.0 - tuck)

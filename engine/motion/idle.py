@@ -1,13 +1,14 @@
-"""What a face does besides articulating: blinks, gaze, head motion, brows, breath. All by seed, each on its own channels.
+"""What a face does besides articulating: blinks, gaze, head motion, brows, breath; all by seed, on their own channels.
 
-Figures: 15–20 blinks a minute in conversation, closing in about 75–100 ms and opening in about twice that, intervals close
-to log-normal (Doughty 2001; VanderWerf et al. 2003); blinks gather at phrase ends (Nakano & Kitazawa 2010); fixations
-of about a second with saccades of 30–80 ms (Lee, Badler & Badler 2002); nods go with pitch accents (Munhall et al.
-2004).
+Figures: 15–20 blinks a minute in conversation, closing in about 75–100 ms and opening in about twice that, intervals
+close to log-normal (Doughty 2001; VanderWerf et al. 2003); blinks gather at phrase ends (Nakano & Kitazawa 2010);
+fixations of about a second with saccades of 30–80 ms (Lee, Badler & Badler 2002); nods go with pitch accents (Munhall
+et al. 2004).
 """
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from dataclasses import dataclass
 
@@ -44,13 +45,21 @@ def accents(phones: list[Phone], prosody: Prosody) -> list[Accent]:
     if len(vowels) < 3:
         return []
     times = np.array([0.5 * (vowel.start + vowel.end) for vowel in vowels])
-    features = np.array([[prosody.mean_level(v.start, v.end), _pitch_of(v, prosody), np.log(v.duration)] for v in vowels])
-    features[:, 1] = np.where(np.isnan(features[:, 1]), np.nanmedian(features[:, 1]) if np.isfinite(features[:, 1]).any() else 0.0, features[:, 1])
+    features = np.array(
+        [[prosody.mean_level(v.start, v.end), _pitch_of(v, prosody), np.log(v.duration)] for v in vowels]
+    )
+    features[:, 1] = np.where(
+        np.isnan(features[:, 1]),
+        np.nanmedian(features[:, 1]) if np.isfinite(features[:, 1]).any() else 0.0,
+        features[:, 1],
+    )
     spread = features.std(0)
     score = np.zeros(len(vowels))
     for index, time in enumerate(times):
         near = features[np.abs(times - time) < 2.0]
-        score[index] = np.sum(np.array([0.4, 0.4, 0.2]) * (features[index] - near.mean(0)) / np.maximum(spread, [1.0, 0.3, 0.1]))
+        score[index] = np.sum(
+            np.array([0.4, 0.4, 0.2]) * (features[index] - near.mean(0)) / np.maximum(spread, [1.0, 0.3, 0.1])
+        )
     chosen: list[Accent] = []
     for index in np.argsort(-score):
         if score[index] > 0.35 and all(abs(times[index] - accent.time) >= 0.35 for accent in chosen):
@@ -65,7 +74,9 @@ def _pitch_of(phone: Phone, prosody: Prosody) -> float:
     return float(12 * np.log2(span / 100.0).mean()) if len(span) else float("nan")
 
 
-def perform(phones: list[Phone], prosody: Prosody, times: np.ndarray, seed: int, strengths: dict[str, float]) -> dict[str, np.ndarray]:
+def perform(
+    phones: list[Phone], prosody: Prosody, times: np.ndarray, seed: int, strengths: dict[str, float]
+) -> dict[str, np.ndarray]:
     """{channel: values [T]} of all layers at evenly spaced times [T] in seconds."""
     fine = np.arange(0.0, float(times[-1]) + 2 * FINE, FINE)
     frame = float(times[1] - times[0]) if len(times) > 1 else 1 / 30
@@ -91,12 +102,16 @@ def _ease(x: np.ndarray) -> np.ndarray:
     return x**3 * (10.0 - 15.0 * x + 6.0 * x**2)
 
 
-def _blink_times(end: float, pauses: list[tuple[float, float]], looks: list[tuple[float, float, float]], seed: int) -> list[float]:
-    """Times at which the lids are shut. Each is drawn, then moved to a phrase's end or a large turn of gaze if one is near."""
+def _blink_times(
+    end: float, pauses: list[tuple[float, float]], looks: list[tuple[float, float, float]], seed: int
+) -> list[float]:
+    """Times at which the lids are shut: drawn, then moved to a phrase's end or a large turn of gaze if one is near."""
     random = _random(seed, "blinks")
     anchors = [start + 0.06 for start, _ in pauses if start > 0.3]
     anchors += [
-        later[0] for earlier, later in zip(looks, looks[1:], strict=False) if np.hypot(later[1] - earlier[1], later[2] - earlier[2]) > 0.16
+        later[0]
+        for earlier, later in itertools.pairwise(looks)
+        if np.hypot(later[1] - earlier[1], later[2] - earlier[2]) > 0.16
     ]
     times: list[float] = []
     clock = float(random.uniform(0.5, 2.0))
@@ -108,7 +123,9 @@ def _blink_times(end: float, pauses: list[tuple[float, float]], looks: list[tupl
             times.append(time)
             if random.random() < 0.06 and time + 0.42 < end - 0.25:  # sometimes a double blink
                 times.append(time + float(random.uniform(0.36, 0.42)))
-        clock = max(time, clock) + max(_SHORTEST_BLINK_GAP, float(random.lognormal(np.log(_BLINK_MEDIAN), _BLINK_SPREAD)))
+        clock = max(time, clock) + max(
+            _SHORTEST_BLINK_GAP, float(random.lognormal(np.log(_BLINK_MEDIAN), _BLINK_SPREAD))
+        )
     return times
 
 
@@ -117,7 +134,9 @@ def _blinks(fine: np.ndarray, frame: float, pauses, looks, seed: int) -> dict[st
     curves = {f"AU45 Blink.{side}": np.zeros_like(fine) for side in "LR"}
     for time in _blink_times(float(fine[-1]), pauses, looks, seed):
         down, up = random.uniform(0.075, 0.105), random.uniform(0.15, 0.24)
-        hold = max(random.uniform(0.015, 0.045), 1.02 * frame)  # a frame wide at least, or the shut eye falls between frames
+        hold = max(
+            random.uniform(0.015, 0.045), 1.02 * frame
+        )  # a frame wide at least, or the shut eye falls between frames
         depth = 1.0 if random.random() < 0.85 else random.uniform(0.82, 0.95)
         for curve in curves.values():
             own, late = depth * random.uniform(0.985, 1.0), random.normal(0.0, 0.004)
@@ -130,7 +149,7 @@ def _blinks(fine: np.ndarray, frame: float, pauses, looks, seed: int) -> dict[st
 
 
 def _fixations(end: float, pauses: list[tuple[float, float]], seed: int) -> list[tuple[float, float, float]]:
-    """[(time, horizontal, vertical)]: when the gaze turns and where to; mostly at the viewer, away while a phrase is planned."""
+    """[(time, horizontal, vertical)] of turns: mostly at the viewer, away while a phrase is planned."""
     random = _random(seed, "gaze")
     turns = [(0.0, 0.0, 0.0)]
     clock = float(random.uniform(0.4, 1.0))
@@ -143,7 +162,9 @@ def _fixations(end: float, pauses: list[tuple[float, float]], seed: int) -> list
             away = True
             clock += float(random.uniform(0.35, 0.9))
         else:
-            turns.append((clock, random.normal(0.0, 0.03), random.normal(0.0, 0.022)))  # between the viewer's eyes and mouth
+            turns.append(
+                (clock, random.normal(0.0, 0.03), random.normal(0.0, 0.022))
+            )  # between the viewer's eyes and mouth
             away = False
             clock += float(0.35 + random.gamma(2.2, 0.4))
     return turns
@@ -154,7 +175,7 @@ def _gaze(fine: np.ndarray, looks: list[tuple[float, float, float]], seed: int) 
     result = {}
     for axis, name in ((1, "Gaze Horizontal"), (2, "Gaze Vertical")):
         curve = np.zeros_like(fine)
-        for earlier, later in zip(looks, looks[1:], strict=False):
+        for earlier, later in itertools.pairwise(looks):
             far = float(np.hypot(later[1] - earlier[1], later[2] - earlier[2]))
             curve += (later[axis] - earlier[axis]) * _ease((fine - later[0]) / (0.03 + 0.12 * far))
         result[name] = curve
@@ -172,7 +193,9 @@ def _drift(fine: np.ndarray, random: np.random.Generator, seconds: float) -> np.
     return sum(basis[k] * knots[low - 1 + k] for k in range(4)) / 0.7  # type: ignore[return-value]
 
 
-def _head(fine: np.ndarray, phones: list[Phone], stressed: list[Accent], looks, seed: int, strength: float, breath: float) -> dict[str, np.ndarray]:
+def _head(
+    fine: np.ndarray, phones: list[Phone], stressed: list[Accent], looks, seed: int, strength: float, breath: float
+) -> dict[str, np.ndarray]:
     """Radians. Livelier while speaking; accents nod; a turn of the gaze takes the head a little way along."""
     random = _random(seed, "head")
     spoken = np.zeros_like(fine)
@@ -196,17 +219,21 @@ def _head(fine: np.ndarray, phones: list[Phone], stressed: list[Accent], looks, 
         degrees["Head Pitch"] -= size * nod
         degrees["Head Yaw"] += random.normal(0.0, 0.5) * nod
         degrees["Head Roll"] += random.normal(0.0, 0.45) * nod
-    for earlier, later in zip(looks, looks[1:], strict=False):
+    for earlier, later in itertools.pairwise(looks):
         turn = later[1] - earlier[1]
         if abs(turn) > 0.12:
             degrees["Head Yaw"] += 7.0 * turn * _ease((fine - later[0] + 0.05) / 0.45)
     curves = {name: np.radians(curve) * strength for name, curve in degrees.items()}
     rate = random.uniform(0.23, 0.3)
-    curves["Head Pitch"] = curves["Head Pitch"] + np.radians(0.22) * breath * np.sin(2 * np.pi * (rate * fine + random.random()))
+    curves["Head Pitch"] = curves["Head Pitch"] + np.radians(0.22) * breath * np.sin(
+        2 * np.pi * (rate * fine + random.random())
+    )
     return curves
 
 
-def _brows(fine: np.ndarray, phones: list[Phone], prosody: Prosody, stressed: list[Accent], seed: int) -> dict[str, np.ndarray]:
+def _brows(
+    fine: np.ndarray, phones: list[Phone], prosody: Prosody, stressed: list[Accent], seed: int
+) -> dict[str, np.ndarray]:
     """Raises at the strongest accents, and through a phrase that ends on a rising pitch, as a question does."""
     random = _random(seed, "brows")
     inner, outer = np.zeros_like(fine), np.zeros_like(fine)

@@ -35,7 +35,7 @@ class Key:
     interpolation: str = BEZIER
 
     def row(self) -> list:
-        """[time, value, left time, left value, right time, right value, interpolation], as messages and files carry it."""
+        """[time, value, left time, left value, right time, right value, interpolation], as in messages and files."""
         return [*(round(number, 6) for number in (self.time, self.value, *self.left, *self.right)), self.interpolation]
 
 
@@ -47,15 +47,20 @@ def from_row(row: Sequence) -> Key:
     """
     numbers = list(row[:6])
     good = len(row) == 7 and row[6] in (BEZIER, CONSTANT)
-    if not good or not all(isinstance(n, (int, float)) and not isinstance(n, bool) and math.isfinite(n) for n in numbers):
-        raise MienError(f"{list(row)!r} is not a key; one is [time, value, left time, left value, right time, right value, interpolation].")
+    if not good or not all(
+        isinstance(n, (int, float)) and not isinstance(n, bool) and math.isfinite(n) for n in numbers
+    ):
+        raise MienError(
+            f"{list(row)!r} is not a key; one is [time, value, left time, left value, right time, right value, "
+            "interpolation]."
+        )
     return Key(numbers[0], numbers[1], (numbers[2], numbers[3]), (numbers[4], numbers[5]), row[6])
 
 
 def evaluate(keys: Sequence[Key], times: np.ndarray | float) -> np.ndarray:
     """Values at times in seconds, in float64, by Blender's rules: held before the first and after the last key.
 
-    Handles that reach beyond the neighbouring key are shortened as Blender does before it evaluates.
+    A handle that reaches beyond the next key is shortened to it, as in Blender's `BKE_fcurve_correct_bezpart`.
     """
     times = np.asarray(times, dtype=np.float64)
     if not keys:
@@ -75,9 +80,7 @@ def _segment(first: Key, second: Key, times: np.ndarray) -> np.ndarray:
     length = second.time - first.time
     out = np.array([first.right[0] - first.time, first.right[1] - first.value])
     back = np.array([second.time - second.left[0], second.value - second.left[1]])
-    reach = abs(out[0]) + abs(back[0])
-    if reach > length:
-        out, back = out * (length / reach), back * (length / reach)
+    out, back = (handle * min(1.0, length / max(abs(handle[0]), 1e-12)) for handle in (out, back))
     place = _solve((times - first.time) / length, out[0] / length, 1.0 - back[0] / length)
     a, b, c, d = first.value, first.value + out[1], second.value - back[1], second.value
     rest = 1.0 - place
@@ -85,7 +88,7 @@ def _segment(first: Key, second: Key, times: np.ndarray) -> np.ndarray:
 
 
 def _solve(x: np.ndarray, x1: float, x2: float) -> np.ndarray:
-    """The Bezier parameter at which the time polynomial through 0, x1, x2, 1 has the value x: bisection, then Newton."""
+    """The Bezier parameter at which the time polynomial through 0, x1, x2, 1 has the value x, by bisection."""
     if abs(x1 - 1 / 3) < 1e-9 and abs(x2 - 2 / 3) < 1e-9:
         return x
     low, high = np.zeros_like(x), np.ones_like(x)
@@ -97,7 +100,9 @@ def _solve(x: np.ndarray, x1: float, x2: float) -> np.ndarray:
     return 0.5 * (low + high)
 
 
-def reduce(curves: Curves, tolerance: float = TOLERANCE, tight: Mapping[str, np.ndarray] | None = None) -> dict[str, list[Key]]:
+def reduce(
+    curves: Curves, tolerance: float = TOLERANCE, tight: Mapping[str, np.ndarray] | None = None
+) -> dict[str, list[Key]]:
     """Sparse keys for every channel, in the curves' order, off by at most the tolerance at every frame.
 
     A channel that never leaves zero gets no keys, one that never moves gets one.
@@ -207,8 +212,10 @@ def _best_slopes(values: np.ndarray, frames: list[int], slopes: list[float], ind
     return top / bottom if bottom > 0 else slopes[index]
 
 
-def _thin(values: np.ndarray, limit: np.ndarray, frames: list[int], slopes: list[float]) -> tuple[list[int], list[float]]:
-    """Take away, again and again, keys that the others can do without, bending the neighbours' handles to make up for it."""
+def _thin(
+    values: np.ndarray, limit: np.ndarray, frames: list[int], slopes: list[float]
+) -> tuple[list[int], list[float]]:
+    """Take away keys that the others can do without, bending the neighbours' handles to make up for it."""
     frames, slopes = list(frames), list(slopes)
     for _ in range(4):
         before = len(frames)
@@ -216,13 +223,18 @@ def _thin(values: np.ndarray, limit: np.ndarray, frames: list[int], slopes: list
         while index < len(frames) - 1:
             trial_frames = frames[max(index - 3, 0) : index] + frames[index + 1 : index + 4]
             trial_slopes = slopes[max(index - 3, 0) : index] + slopes[index + 1 : index + 4]
-            inner = [k for k in range(len(trial_frames)) if 0 < k < len(trial_frames) - 1 or trial_frames[k] in (0, len(values) - 1)]
+            inner = [
+                k
+                for k in range(len(trial_frames))
+                if 0 < k < len(trial_frames) - 1 or trial_frames[k] in (0, len(values) - 1)
+            ]
             middle = min(index, 3)
             for k in (middle - 1, middle, middle - 1, middle):
                 if k in inner and trial_frames[k] not in (0, len(values) - 1):
                     trial_slopes[k] = _best_slopes(values, trial_frames, trial_slopes, k)
             fits = all(
-                _worst(values, limit, trial_frames[k], trial_frames[k + 1], trial_slopes[k], trial_slopes[k + 1])[0] <= 1.0
+                _worst(values, limit, trial_frames[k], trial_frames[k + 1], trial_slopes[k], trial_slopes[k + 1])[0]
+                <= 1.0
                 for k in range(len(trial_frames) - 1)
             )
             if fits:
@@ -243,7 +255,12 @@ def _keys(values: np.ndarray, frames: list[int], slopes: list[float], fps: float
         ahead = (frames[index + 1] - frame) / 3 if index < len(frames) - 1 else 1 / 3
         value = float(values[frame])
         keys.append(
-            Key(frame / fps, value, ((frame - back) / fps, value - slope * back), ((frame + ahead) / fps, value + slope * ahead))
+            Key(
+                frame / fps,
+                value,
+                ((frame - back) / fps, value - slope * back),
+                ((frame + ahead) / fps, value + slope * ahead),
+            )
         )
     return keys
 

@@ -121,7 +121,9 @@ def _check(seed: int, fps: float, strengths: Mapping[str, float] | None) -> dict
     return levels
 
 
-def _steps(progress: Callable[[float, str], None] | None, cancelled: Callable[[], bool] | None) -> Callable[[float, str], None]:
+def _steps(
+    progress: Callable[[float, str], None] | None, cancelled: Callable[[], bool] | None
+) -> Callable[[float, str], None]:
     def step(fraction: float, message: str) -> None:
         if cancelled is not None and cancelled():
             raise Cancelled

@@ -20,7 +20,17 @@ _ATTEMPTS: tuple[dict, ...] = (
     {"lm": None, "fwdflat": False, "bestpath": False},
     {"lm": None, "fwdflat": False, "bestpath": False, "beam": 1e-120, "wbeam": 1e-100, "pbeam": 1e-120},
 )
-_SUFFIXES = (("'s", "Z"), ("s", "Z"), ("'d", "D"), ("'ll", "L"), ("'ve", "V"), ("'re", "ER"), ("n't", "N T"), ("ing", "IH NG"), ("ly", "L IY"))
+_SUFFIXES = (
+    ("'s", "Z"),
+    ("s", "Z"),
+    ("'d", "D"),
+    ("'ll", "L"),
+    ("'ve", "V"),
+    ("'re", "ER"),
+    ("n't", "N T"),
+    ("ing", "IH NG"),
+    ("ly", "L IY"),
+)
 
 
 def _decoder(**options):
@@ -43,7 +53,9 @@ def _teach(decoder, word: str) -> bool:
     """Make sure that the decoder knows the word; False if it has no pronunciation."""
     if decoder.lookup_word(word) is not None:
         return True
-    phones = _from_stem(decoder, word) or " ".join(TO_ARPABET[symbol] for symbol in spoken.pronounce(word) if symbol in TO_ARPABET)
+    phones = _from_stem(decoder, word) or " ".join(
+        TO_ARPABET[symbol] for symbol in spoken.pronounce(word) if symbol in TO_ARPABET
+    )
     if not phones:
         return False
     decoder.add_word(word, phones, True)
@@ -51,9 +63,11 @@ def _teach(decoder, word: str) -> bool:
 
 
 def _from_stem(decoder, word: str) -> str | None:
-    """"suzie's" from "suzie", "keyframes" from "keyframe"; and "keyframe" from "key" and "frame"."""
+    """ "suzie's" from "suzie", "keyframes" from "keyframe"; and "keyframe" from "key" and "frame"."""
     for suffix, phones in _SUFFIXES:
-        stem = decoder.lookup_word(word[: -len(suffix)]) if word.endswith(suffix) and len(word) > len(suffix) + 1 else None
+        stem = (
+            decoder.lookup_word(word[: -len(suffix)]) if word.endswith(suffix) and len(word) > len(suffix) + 1 else None
+        )
         if stem:
             return f"{stem} {phones}"
     for cut in range(3, len(word) - 2):
@@ -64,7 +78,7 @@ def _from_stem(decoder, word: str) -> str | None:
 
 
 def align(sound: Sound, transcript: str) -> tuple[list[Phone], list[str]]:
-    """Phones (with silences, gapless) of a sound whose words are known, and the written words. Times are not refined yet.
+    """Phones (gapless, not refined yet) of a sound whose words are known, and the written words.
 
     Raises:
         MienError: The text has no word that can be read aloud in English, or it does not fit the sound.
@@ -79,7 +93,9 @@ def align(sound: Sound, transcript: str) -> tuple[list[Phone], list[str]]:
                 tokens.append(part)
                 owner.append(index)
     if not tokens:
-        raise MienError("The transcript has no word that can be read as English; leave it out, and the sound alone is used.")
+        raise MienError(
+            "The transcript has no word that can be read as English; leave it out, and the sound alone is used."
+        )
     entries = _run(decoder, tokens, pcm(_padded(sound)))
     if entries is None:
         decoder = _decoder(**_ATTEMPTS[1])
@@ -87,7 +103,9 @@ def align(sound: Sound, transcript: str) -> tuple[list[Phone], list[str]]:
             _teach(decoder, token)
         entries = _run(decoder, tokens, pcm(_padded(sound)))
     if entries is None or sum(is_word for is_word, _ in entries) != len(owner):
-        raise MienError("The transcript does not fit the sound; check that it has the words that are spoken, or leave it out.")
+        raise MienError(
+            "The transcript does not fit the sound; check that it has the words that are spoken, or leave it out."
+        )
     return _collect(entries, owner, sound.duration), [text for text, _ in written]
 
 
@@ -127,5 +145,7 @@ def _collect(entries: list, owner: list[int], duration: float) -> list[Phone]:
     owners = iter(owner)
     for is_word, parts in entries:
         word = next(owners) if is_word else None
-        phones += [Phone(ARPABET.get(part, SILENCE), start, min(end, duration), word=word) for part, start, end in parts]
+        phones += [
+            Phone(ARPABET.get(part, SILENCE), start, min(end, duration), word=word) for part, start, end in parts
+        ]
     return phones

@@ -42,7 +42,13 @@ def analyse(sound: Sound, text: str | None = None) -> Speech:
     if text is not None:
         align.spoken.check(text)
     if not prosody.has_speech:
-        return Speech([Phone(SILENCE, 0.0, sound.duration)], [], prosody, sound.duration, ["The sound is silent: nothing is spoken."])
+        return Speech(
+            [Phone(SILENCE, 0.0, sound.duration)],
+            [],
+            prosody,
+            sound.duration,
+            ["The sound is silent: nothing is spoken."],
+        )
     notes: list[str] = []
     phones: list[Phone] = []
     texts: list[str] = []

@@ -1,5 +1,7 @@
 """Phones: IPA symbols with times, and the ways from other alphabets to IPA."""
 
+# ruff: noqa: E501 (a table reads better one row a line)
+
 from __future__ import annotations
 
 import unicodedata
@@ -63,10 +65,15 @@ MISAKI: dict[str, str] = {
 _PAIRS = {"aɪ", "aʊ", "eɪ", "oʊ", "ɔɪ", "tʃ", "dʒ", "tɕ", "dʑ", "ts", "dz", "tʂ", "dʐ"}
 _TIES = str.maketrans("", "", "\u0361\u035c\u203f")
 
-VOWELS = frozenset("i y ɨ ʉ ɯ u ɪ ʏ ʊ e ø ɘ ɵ ɤ o ə ɛ œ ɜ ɞ ʌ ɔ æ ɐ a ɑ ɒ ɝ ɚ aɪ aʊ eɪ oʊ ɔɪ".split())
-BILABIALS = frozenset("p b m ɓ ʙ".split())
-LABIODENTALS = frozenset("f v ɱ ʋ".split())
-STOPS = frozenset("p b t d k ɡ q c ɟ ʈ ɖ tʃ dʒ tɕ dʑ ts dz tʂ dʐ".split())
+VOWELS = frozenset([
+    "i", "y", "ɨ", "ʉ", "ɯ", "u", "ɪ", "ʏ", "ʊ", "e", "ø", "ɘ", "ɵ", "ɤ", "o", "ə", "ɛ", "œ", "ɜ", "ɞ", "ʌ", "ɔ",
+    "æ", "ɐ", "a", "ɑ", "ɒ", "ɝ", "ɚ", "aɪ", "aʊ", "eɪ", "oʊ", "ɔɪ",
+])  # fmt: skip
+BILABIALS = frozenset(["p", "b", "m", "ɓ", "ʙ"])
+LABIODENTALS = frozenset(["f", "v", "ɱ", "ʋ"])
+STOPS = frozenset([
+    "p", "b", "t", "d", "k", "ɡ", "q", "c", "ɟ", "ʈ", "ɖ", "tʃ", "dʒ", "tɕ", "dʑ", "ts", "dz", "tʂ", "dʐ",
+])  # fmt: skip
 
 
 def normal(symbol: str) -> str:

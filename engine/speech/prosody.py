@@ -61,7 +61,7 @@ class Prosody:
         threshold = max(self.noise + 0.3 * (self.loud - self.noise), self.loud - 35.0)
         active = self.level > threshold
         for start, end in runs(~active):
-            if 0 < start and end < len(active) and (end - start) * STEP < 0.08:
+            if start > 0 and end < len(active) and (end - start) * STEP < 0.08:
                 active[start:end] = True
         return active
 

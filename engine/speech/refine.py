@@ -35,7 +35,10 @@ def refine(phones: list[Phone], prosody: Prosody, duration: float, lateness: flo
         return [Phone(SILENCE, 0.0, duration)]
     times = np.array([phone.start for phone in phones[1:]]) - lateness
     change = _change(prosody)
-    moved = [_nearest_change(change, _edge(prosody, left, right), time) for left, right, time in zip(phones, phones[1:], times, strict=False)]
+    moved = [
+        _nearest_change(change, _edge(prosody, left, right), time)
+        for left, right, time in zip(phones, phones[1:], times, strict=False)
+    ]
     bounds = _in_order(np.array([0.0, *moved, duration]))
     refined = [phone.moved(bounds[k], bounds[k + 1]) for k, phone in enumerate(phones)]
     refined = _trimmed(refined, prosody)
@@ -115,7 +118,11 @@ def _trimmed(phones: list[Phone], prosody: Prosody) -> list[Phone]:
 def _without_pause(phone: Phone, prosody: Prosody) -> list[Phone]:
     """A stop that swallowed the pause before it (the two sound alike) → silence and the stop."""
     start = (phone.release or 0.0) - LONGEST_CLOSURE
-    if phone.release is None or start - phone.start < 0.06 or prosody.mean_level(phone.start, start) > prosody.loud - 25.0:
+    if (
+        phone.release is None
+        or start - phone.start < 0.06
+        or prosody.mean_level(phone.start, start) > prosody.loud - 25.0
+    ):
         return [phone]
     return [Phone(SILENCE, phone.start, start), replace(phone, start=start)]
 

@@ -71,7 +71,8 @@ def from_samples(samples: np.ndarray, rate: float, where: str = "The sound") -> 
         raise MienError(f"{where} holds no samples; record or export it again.")
     if len(array) / rate > MAX_SECONDS:
         raise MienError(
-            f"{where} lasts {len(array) / rate:.0f} s; at most {MAX_SECONDS:.0f} s are performed at once, so cut it into parts."
+            f"{where} lasts {len(array) / rate:.0f} s; at most {MAX_SECONDS:.0f} s are performed at once, "
+            "so cut it into parts."
         )
     if array.dtype.kind in "iu":
         info = np.iinfo(array.dtype)
@@ -109,13 +110,18 @@ def read(path: str | os.PathLike[str]) -> Sound:
         with soundfile.SoundFile(path) as file:
             rate, frames = file.samplerate, file.frames
             if frames > MAX_SECONDS * rate:
-                raise MienError(f"{path} lasts {frames / rate:.0f} s; at most {MAX_SECONDS:.0f} s are performed at once, so cut it into parts.")
+                raise MienError(
+                    f"{path} lasts {frames / rate:.0f} s; at most {MAX_SECONDS:.0f} s are performed at once, "
+                    "so cut it into parts."
+                )
             samples = file.read(int(MAX_SECONDS * rate) + 1, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
         reason = str(error).split(": ", 1)[-1].strip().rstrip(".")
         raise MienError(f"{path} is not a sound that can be read ({reason}); export it as WAV or FLAC.") from None
     if len(samples) == 0:
         raise MienError(f"{path} holds no samples; record or export it again.")
-    if 0 <= frames and len(samples) < frames:
-        raise MienError(f"{path} breaks off after {len(samples) / rate:.2f} s of {frames / rate:.2f} s; export it again.")
+    if frames >= 0 and len(samples) < frames:
+        raise MienError(
+            f"{path} breaks off after {len(samples) / rate:.2f} s of {frames / rate:.2f} s; export it again."
+        )
     return from_samples(samples, rate, str(path))

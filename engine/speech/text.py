@@ -12,13 +12,24 @@ from . import voices
 from .phones import MISAKI, TO_ARPABET, split_ipa
 
 MAX_CHARACTERS = 20_000
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+]  # fmt: skip
+_TENS = [
+    "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+]  # fmt: skip
 _SCALES = ((10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
-_SIGNS = {"&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "€": "euros", "$": "dollars", "£": "pounds"}
+_SIGNS = {
+    "&": "and",
+    "%": "percent",
+    "+": "plus",
+    "=": "equals",
+    "@": "at",
+    "€": "euros",
+    "$": "dollars",
+    "£": "pounds",
+}
 _TOKEN = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)*['’]?|[&%+=@€$£]")
 
 
@@ -31,7 +42,9 @@ def check(text: str) -> str:
     if not isinstance(text, str) or not text.strip():
         raise MienError("The text is empty; type the words that are spoken, or leave the transcript out.")
     if len(text) > MAX_CHARACTERS:
-        raise MienError(f"The text has {len(text)} characters; at most {MAX_CHARACTERS} are used, so cut it into parts.")
+        raise MienError(
+            f"The text has {len(text)} characters; at most {MAX_CHARACTERS} are used, so cut it into parts."
+        )
     bad = next((mark for mark in text if unicodedata.category(mark) == "Cc" and mark not in "\n\r\t"), None)
     if bad is not None:
         raise MienError(f"The text contains the control character U+{ord(bad):04X}; paste it again as plain text.")
@@ -54,7 +67,7 @@ def number_words(value: int) -> list[str]:
 def _spoken(token: str) -> list[str]:
     if token in _SIGNS:
         return [_SIGNS[token]]
-    if not token[0].isdigit():
+    if not token[0].isdecimal():
         return [token.replace("’", "'").lower()]
     digits = re.match(r"[\d,.]+", token).group()  # type: ignore[union-attr]
     ordinal = len(digits) < len(token)
@@ -71,7 +84,15 @@ def _spoken(token: str) -> list[str]:
 
 
 def _ordinal(word: str) -> str:
-    irregular = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth", "twelve": "twelfth"}
+    irregular = {
+        "one": "first",
+        "two": "second",
+        "three": "third",
+        "five": "fifth",
+        "eight": "eighth",
+        "nine": "ninth",
+        "twelve": "twelfth",
+    }
     return irregular.get(word) or (word[:-1] + "ieth" if word.endswith("y") else word + "th")
 
 

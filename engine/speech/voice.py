@@ -1,5 +1,7 @@
 """Text → speech with Kokoro-82M: sound, phones and words of one typed line."""
 
+# ruff: noqa: E501 (a table reads better one row a line)
+
 from __future__ import annotations
 
 import json
@@ -17,11 +19,12 @@ from .sound import Sound
 RATE = 24_000
 FRAME = 0.025
 """Seconds a unit of the network's duration output stands for."""
-LATENESS = 0.065
+LATENESS = 0.052
 """Seconds that the network's durations run ahead of the sound it makes, measured by `engine evaluate speech`; subtracted."""
 _DURATIONS = b"/encoder/Cast_output_0"
 _MOST_TOKENS = 500  # the network reads at most 510 with its margins
 _BREAKS = ".!?;:,—…\n"
+_LONGEST_SPACE = 0.15  # seconds; a space that lasts longer is a pause
 MAX_LINE = 2_000
 
 #: The network's alphabet (Kokoro-82M's published vocabulary).
@@ -36,7 +39,10 @@ _VOCABULARY: dict[str, int] = {
 }  # fmt: skip
 _TO_MISAKI = {"eɪ": "A", "aɪ": "I", "oʊ": "O", "aʊ": "W", "ɔɪ": "Y", "dʒ": "ʤ", "tʃ": "ʧ", "ɝ": "ɜɹ", "ɚ": "əɹ"}
 _STRESS = "ˈˌ"
-_UNSTRESSED = frozenset("a an and as at but by for from in is of on or the to was with that than it its be are am".split())
+_UNSTRESSED = frozenset([
+    "a", "an", "and", "as", "at", "but", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "was",
+    "with", "that", "than", "it", "its", "be", "are", "am",
+])  # fmt: skip
 
 
 @lru_cache(maxsize=1)
@@ -68,7 +74,9 @@ def misaki(word: str, models: str | None = None) -> str:
                     return entries[form] + (sound or _plural(entries[form]))
     symbols = spoken.pronounce(lower)
     first_vowel = next((place for place, symbol in enumerate(symbols) if symbol in VOWELS), None)
-    return "".join(("ˈ" if place == first_vowel else "") + _TO_MISAKI.get(symbol, symbol) for place, symbol in enumerate(symbols))
+    return "".join(
+        ("ˈ" if place == first_vowel else "") + _TO_MISAKI.get(symbol, symbol) for place, symbol in enumerate(symbols)
+    )
 
 
 def _plural(stem: str) -> str:
@@ -99,7 +107,9 @@ def _chunks(plan: list[tuple[str, str | None]]) -> list[list[tuple[str, str | No
     for sound, word in plan:
         size += len(sound) + 1
         if size > _MOST_TOKENS and chunks[-1]:
-            last = max((k for k, (mark, owner) in enumerate(chunks[-1]) if owner is None and mark in ".!?"), default=None)
+            last = max(
+                (k for k, (mark, owner) in enumerate(chunks[-1]) if owner is None and mark in ".!?"), default=None
+            )
             keep = chunks[-1] if last is None or last < len(chunks[-1]) // 3 else chunks[-1][: last + 1]
             rest = chunks[-1][len(keep) :]
             chunks[-1] = keep
@@ -160,7 +170,9 @@ def speak(
         MienError: The text is empty, too long or has no English word, or the voice is not installed.
     """
     if len(spoken.check(line)) > MAX_LINE:
-        raise MienError(f"The line has {len(line)} characters; at most {MAX_LINE} are spoken at once, so cut it into parts.")
+        raise MienError(
+            f"The line has {len(line)} characters; at most {MAX_LINE} are spoken at once, so cut it into parts."
+        )
     if not 0.5 <= speed <= 2.0:
         raise MienError(f"The speaking speed is {speed}; give one from 0.5 to 2.")
     style, session = _style(voice, models), _session(models)
@@ -204,14 +216,15 @@ def _collect(
             texts.append(written)
         if written is not None:
             owner[index] = len(texts) - 1
-    open_at: float | None = None  # where a stress mark began: its time belongs to the phone it stands before
+    # Stress marks and the spaces between words have time of their own: it belongs to the phone that follows.
+    open_at: float | None = None
     for place, (index, mark) in enumerate(marks):
         start, end = max(float(edges[place + 1]), 0.0), max(float(edges[place + 2]), 0.0)
-        if mark in _STRESS:
+        if mark in _STRESS or (mark == " " and end - start < _LONGEST_SPACE):
             open_at = start if open_at is None else open_at
             continue
         start, open_at = (start if open_at is None else open_at), None
-        if index < 0 or mark in _BREAKS:
+        if mark == " " or mark in _BREAKS:
             phones.append(Phone(SILENCE, start, end))
         elif mark == "ː" and phones:
             phones[-1] = phones[-1].moved(phones[-1].start, end)

