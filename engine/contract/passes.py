@@ -25,7 +25,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("Depth", "Z", "VALUE", "Planar distance from the camera in metres, weighted by opacity; 1e10 where alpha is below 1/255"),
     Pass("Normal", "XYZ", "VECTOR", "World-space unit normal of the surface, premultiplied by alpha"),
     Pass("Mask", "X", "VALUE", "Coverage of the head"),
-    Pass("Vector", "XYZW", "VECTOR", "Motion in pixels, as Blender's: to the previous frame (x, y), to the next (z, w); y up"),
+    Pass("Vector", "XYZW", "VECTOR", "Motion in pixels, with Cycles' signs: previous − here (x, y) and here − next (z, w), y up; 0 where nothing is"),
     *(Pass(f"Mask {ZONE_LABELS[zone]}", "X", "VALUE", f"Coverage of the zone {ZONE_LABELS[zone]}") for zone in MASK_ZONES),
 )
 PASS_BY_NAME: dict[str, Pass] = {entry.name: entry for entry in PASSES}
