@@ -46,6 +46,7 @@ class Order:
         feelings: [(label, intensity, side)] of a state, from which blends are made.
         lasting, until, over: Seconds, or None. pace: Factor on the codes' own times. brief: Seconds a passing one lasts.
         times: How often a passing one is repeated; `swing` turns every second one round.
+        part: The part of the face that an addition moves: the next order to the same part takes its place.
         soft: A "never" that gives way to what other orders need ("not scared, only surprised").
     """
 
@@ -64,6 +65,7 @@ class Order:
     times: int = 1
     swing: bool = False
     soft: bool = False
+    part: str = ""
     onset: float = 1.0
     offset: float = 1.0
 
@@ -580,6 +582,9 @@ def _turn_side(beats: list[Beat], side: str) -> None:
         last.feelings[-1] = (label, intensity, side)
         last.face = _feeling_face(last.feelings[-1])
         return
+    where = {"L": ", on the left", "R": ", on the right"}
+    last.what = re.sub(", on the (left|right)", "", last.what) + where.get(side, "")
+    last.part = last.part.rstrip("LR") + (side if side in "LR" and last.part else "")
     left, right = index.sides == "L", index.sides == "R"
     if last.kind != "state":
         mask = last.mask.copy()
@@ -914,16 +919,17 @@ def _move(head: _Head, notes: list[str]) -> Order | None:
             known[code] = value
     if not known and values:
         return None
-    region = _region(part, head.side if head.side in ("L", "R") else "")
-    faces = index.vector(known, head.side if head.side in ("L", "R") else "")
+    side_of = head.side if head.side in ("L", "R") else ""
+    faces = index.vector(known, side_of)
     if head.negated:
-        return _never((faces > 0) if known else region, head, f"{part} not {' '.join(verbs)}")
+        return _never((faces > 0) if known else _region(part, side_of), head, f"{part} not {' '.join(verbs)}")
     intensity = _intensity(head, 0.85)
     faces = faces * (intensity if head.number is not None else intensity / 0.85)
-    mask = (faces > 0) | region
     side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
     what = f"{part} {' '.join(verbs)}".strip() + side
-    return Order("add", what, head.source, faces, mask, np.zeros(len(index), dtype=bool))
+    family = "brows" if "brow" in part else "eyes" if "lid" in part else part
+    mask = _region(part, side_of) if not known else faces > 0
+    return Order("add", what, head.source, faces, mask, np.zeros(len(index), dtype=bool), part=family + side_of)
 
 
 def _names(codes) -> str:

@@ -22,6 +22,8 @@ from .text import Beat, Order, Understanding
 BEAT_SECONDS = 2.0
 LAST_SECONDS = 3.0
 MAX_SECONDS = 3600.0
+#: Seconds that a direction may take where no duration is given.
+MAX_UNASKED = 600.0
 MAX_BEATS = 120
 #: A held expression sinks a little below its apex.
 SETTLE_AFTER, SETTLE_TO, SETTLE_SECONDS = 2.4, 0.9, 1.5
@@ -161,7 +163,7 @@ def schedule(
             fixed[place] = max(0.6 * length, length - 2.0)
     starts = _fill(beats, fixed, length, bool(duration or at_least), fps)
     late = [place for place, start in enumerate(starts) if start >= length]
-    if late and duration:
+    if late:
         what = beats[late[0]].orders[0].source
         notes.append(f"{what!r} begins at {starts[late[0]]:.2f} s, after the end at {length:g} s, so it is not seen.")
     return starts, length
@@ -189,7 +191,7 @@ def _free_length(beats: Sequence[Beat], fixed: list[float | None], fps: float) -
         ends += [start + order.lasting + 1.0 for order in beat.orders if order.lasting is not None]
         ends += [_seconds(order.until, fps) + 1.0 for order in beat.orders if order.until is not None]
         end, now = max(end, *ends), max(now, start + _stay(beat, fps))
-    return float(min(max(end, LAST_SECONDS), MAX_SECONDS))
+    return float(min(max(end, LAST_SECONDS), MAX_UNASKED))
 
 
 def _fill(beats: Sequence[Beat], fixed: list[float | None], length: float, bound: bool, fps: float) -> list[float]:
@@ -299,9 +301,14 @@ def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
     let_go = [span.start for span in here if span.order.kind == "state" and span.order.mask.any() and not span.order.face.any()]
     cleared = max(let_go, default=-1.0)
     added, exact = np.zeros(size), np.zeros(size, dtype=bool)
+    moved: dict[str, np.ndarray] = {}
     for span in sorted(here, key=lambda entry: (entry.start, entry.beat)):
         order = span.order
         if order.kind == "add" and span.start >= cleared:
+            for part in _replaced(order.part, moved):
+                added = np.where(moved.pop(part) & _side_mask(order.part), 0.0, added)
+            if order.part:
+                moved[order.part] = order.mask
             added = np.where(order.mask, order.face * span.sign, added)
             exact = np.where(order.mask, order.exact, exact)
         elif order.kind == "release":
@@ -314,6 +321,17 @@ def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
             values = np.where(span.order.mask, 0.0, values)
     swing = np.sign(values)
     return slots().resolve(np.abs(values), exact) * swing, exact
+
+
+def _replaced(part: str, moved: dict[str, np.ndarray]) -> list[str]:
+    """The parts moved before that a new order to `part` speaks about: the same one, on either or both sides."""
+    family = part.rstrip("LR")
+    return [other for other in moved if part and other.rstrip("LR") == family]
+
+
+def _side_mask(part: str) -> np.ndarray:
+    index = slots()
+    return index.mask(index.aus, part[-1] if part and part[-1] in "LR" else "")
 
 
 def _changes(spans: list[_Span], length: float) -> list[_Change]:
