@@ -26,7 +26,7 @@ from engine.heads import format
 from engine.heads.deform import Deformer
 from engine.serve.jobs import Job, Preempted, Queue
 from engine.serve.proxy import save_proxy, srgb_to_linear
-from engine.serve.work import Average
+from engine.serve.work import Average, Work
 from engine.splat import open_backend
 from engine.splat.interface import Camera, Frame
 
@@ -277,6 +277,34 @@ def test_a_border_is_a_part_of_the_whole_picture(engine, head):
     reply = engine.ask("frame/render", **cropped)
     assert (reply["width"], reply["height"]) == (30, 17)
     assert np.allclose(pixels(reply)["Combined"], whole[20:37, 10:40], atol=1e-6)
+
+
+class BrokenCard:
+    """A backend that has opened well and fails in its first frame."""
+
+    name, device, note = "cuda", "NVIDIA Test (CUDA)", ""
+
+    def render(self, frame, passes, before=None, after=None):
+        raise RuntimeError("CUDA error: out of memory\nand a long explanation")
+
+
+def test_where_the_graphics_card_fails_the_processor_renders_and_says_why(head_file, tmp_path):
+    work, job = Work(tmp_path), Job(messages.Request("frame/render", {}, 1), lambda *_: None)
+    work.load_head({"id": "one", "head": str(head_file)}, job)
+    work._backends["auto"] = BrokenCard()
+    reply = work.render(params(backend="auto"), job)
+    assert reply["backend"] == "cpu"
+    assert reply["reason"] == "NVIDIA Test (CUDA) failed (CUDA error: out of memory); rendering on the CPU"
+    assert np.allclose(pixels(reply)["Combined"], direct(head_file)["Combined"], atol=1e-6)
+
+
+def test_long_preparations_are_told_so_that_they_are_not_taken_for_a_hang():
+    told = []
+    job = Job(messages.Request("frame/render", {}, 1), lambda *step: told.append(step))
+    with job.preparing("Compiling"):
+        time.sleep(1.3)
+    time.sleep(1.2)
+    assert told == [(0.0, "Compiling")]
 
 
 def test_the_command_line_renders_the_same_picture(engine, head, head_file, tmp_path):

@@ -718,10 +718,10 @@ def _stamp(head: str) -> object:
 
 
 def _device(capabilities: Mapping[str, Any]) -> str:
-    """ "NVIDIA H100 (CUDA)" or "CPU", with why it is not the graphics card where that is known."""
+    """What renders: the graphics card's name, or CPU and why, where that is known."""
     backends = [entry for entry in capabilities.get("backends", []) if isinstance(entry, dict)]
     for entry in backends:
         if entry.get("available") and entry.get("name") != "cpu":
-            return f"{entry.get('device', '')} ({str(entry.get('name', '')).upper()})"
+            return str(entry.get("device", entry.get("name", "")))
     reasons = [entry["reason"] for entry in backends if entry.get("reason")]
     return "CPU" + (f" ({reasons[0]})" if reasons else "")

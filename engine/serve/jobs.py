@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ..contract.errors import Cancelled, Superseded
 from ..contract.messages import Request
+
+PREPARE_SECONDS = 900.0
+"""The longest that compiling a renderer may take: gsplat's kernels take minutes, once."""
 
 
 class Preempted(Exception):
@@ -51,6 +55,23 @@ class Job:
             raise self._stop(
                 "The request was superseded." if self._stop is Superseded else "The request was cancelled."
             )
+
+    @contextlib.contextmanager
+    def preparing(self, message: str, at_most: float = PREPARE_SECONDS) -> Iterator[None]:
+        """Say so every second while the body runs: compiling is long, once, and no hang. Not for ever: it may be one."""
+        done = threading.Event()
+
+        def repeat() -> None:
+            for _ in range(int(at_most)):
+                if done.wait(1.0):
+                    return
+                self.progress(0.0, message)
+
+        threading.Thread(target=repeat, name="mien-preparing", daemon=True).start()
+        try:
+            yield
+        finally:
+            done.set()
 
     def restart(self) -> None:
         if self._stop is Preempted:

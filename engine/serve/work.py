@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -12,15 +13,17 @@ from typing import Any
 import numpy as np
 
 from ..contract import channels
-from ..contract.errors import MienError
+from ..contract.errors import Cancelled, MienError
 from ..contract.passes import DEPTH_BACKGROUND, PASS_BY_NAME, PASSES
 from ..contract.ring import RingWriter
 from ..heads import format, library
 from ..heads.deform import Deformer
 from ..splat.interface import Backend, Camera, Frame, Gaussians
 from .inline import inline_pass
-from .jobs import Job
+from .jobs import Job, Preempted
 from .proxy import save_proxy
+
+log = logging.getLogger("mien")
 
 MAX_HEADS = 64
 MAX_FRAME_BYTES = 4 * 1024**3
@@ -44,6 +47,7 @@ class Work:
         self._heads: dict[str, Deformer] = {}
         self._files: dict[tuple[Path, int, int], tuple[Deformer, Path]] = {}
         self._backends: dict[str, Backend] = {}
+        self._drawn: set[tuple[str, frozenset[str]]] = set()
 
     @property
     def ring_path(self) -> Path:
@@ -111,12 +115,11 @@ class Work:
             MienError: A head is not loaded, or what is asked for cannot be rendered.
         """
         started = time.perf_counter()
-        backend = self._backend(params["backend"], job)
-        planes = self._planes(params, backend, job)
+        planes, backend, note = self._draw(params, job)
         height, width = planes[params["passes"][0]].shape[:2]
         result: dict[str, Any] = {"width": width, "height": height, "backend": backend.name, "device": backend.device}
-        if backend.note:
-            result["reason"] = backend.note
+        if note:
+            result["reason"] = note
         if params["transport"] == "inline":
             result["passes"] = [inline_pass(name, plane) for name, plane in planes.items()]
         else:
@@ -129,13 +132,40 @@ class Work:
         result["seconds"] = time.perf_counter() - started
         return result
 
+    def _draw(self, params: Mapping[str, Any], job: Job) -> tuple[dict[str, np.ndarray], Backend, str]:
+        """(planes, the backend that drew them, why it is not the one asked for); the CPU steps in where CUDA fails."""
+        backend = self._backend(params["backend"], job)
+        try:
+            return self._planes(params, backend, job), backend, backend.note
+        except (MienError, Cancelled, Preempted):
+            raise
+        except Exception as error:
+            if backend.name == "cpu":
+                raise
+            log.exception("%s failed", backend.name)
+            what = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            instead, note = self._backend("cpu", job), f"{backend.device} failed ({what}); rendering on the CPU"
+            return self._planes(params, instead, job), instead, note
+
     def _backend(self, name: str, job: Job) -> Backend:
         from .. import splat
 
         if name not in self._backends:
-            job.progress(0.0, "Preparing the renderer; the first time takes some seconds")
-            self._backends[name] = splat.open_backend(name)
+            with job.preparing("Preparing the renderer; the first time on a graphics card takes minutes"):
+                self._backends[name] = splat.open_backend(name)
         return self._backends[name]
+
+    def _render(
+        self, backend: Backend, job: Job, passes: list[str], frame: Frame, before: Frame | None, after: Frame | None
+    ) -> dict[str, np.ndarray]:
+        """One picture. The first with its passes compiles what draws them."""
+        kind = (backend.name, frozenset(passes))
+        if kind in self._drawn:
+            return backend.render(frame, passes, before, after)
+        with job.preparing("Preparing the renderer; this takes longer once"):
+            planes = backend.render(frame, passes, before, after)
+        self._drawn.add(kind)
+        return planes
 
     def _planes(self, params: Mapping[str, Any], backend: Backend, job: Job) -> dict[str, np.ndarray]:
         """The passes asked for, averaged over the samples."""
@@ -154,7 +184,7 @@ class Work:
                 before = self._neighbour(sample, "previous", params.get("camera_previous"))
                 after = self._neighbour(sample, "next", params.get("camera_next"))
             job.check()
-            planes = backend.render(frame, rendered, before, after)
+            planes = self._render(backend, job, rendered, frame, before, after)
             if len(samples) == 1:
                 return {name: planes[name] for name in names}
             blur.add(planes)
