@@ -7,17 +7,19 @@ from functools import cache
 import numpy as np
 
 from .align import pcm
-from .phones import ARPABET, SILENCE, Phone, split_ipa
+from .phones import ARPABET, SILENCE, VOWELS, Phone, split_ipa
 from .prosody import STEP, Prosody, runs
 from .sound import SPEECH_RATE, Sound
 
 LATENESS = 0.07
 """Seconds that hama's onsets come after the sound's, measured by `engine evaluate speech`; subtracted."""
-#: What some sounds add to it: a long hiss is recognised by its middle, the end of a word before it is quite there.
-_MORE_LATENESS: dict[str, float] = {
-    **dict.fromkeys(["s", "ʃ", "f"], 0.04), **dict.fromkeys(["m", "b", "ɡ", "w"], 0.025),
-    **dict.fromkeys(["t", "d"], -0.035), **dict.fromkeys(["n", "ɹ", "z", "v"], -0.025),
-}  # fmt: skip
+#: What consonants add to it, measured the same way. One that opens a syllable is recognised by its middle (a hiss and a
+#: closure are long), one that ends it before it is quite there.
+_OPENING: dict[str, float] = dict.fromkeys(["s", "ʃ", "f"], 0.05) | dict.fromkeys(["p", "b", "m", "ɡ"], 0.03)
+_CLOSING: dict[str, float] = dict.fromkeys(["s", "ʃ"], 0.0) | dict.fromkeys(["t", "d"], -0.035)
+_USUAL_OPENING, _USUAL_CLOSING = 0.01, -0.025
+_FRAME = 0.02
+_WORD_END = "<wb>"
 _LONGEST = 12.0  # seconds recognised at once: time and memory grow with it
 _PAD = 0.2
 _MAX_PHONE = 0.35  # a symbol that nothing follows for longer than this is over by then
@@ -74,19 +76,37 @@ def _onsets(sound: Sound) -> list[tuple[float, str]]:
     if model is None:
         return _english_onsets(sound)
     samples = np.pad(sound.samples, (0, max(0, SPEECH_RATE // 4 - len(sound.samples))))
-    spans = model.phoneme_spans(model(samples, SPEECH_RATE))
+    heard = _emissions(model, model(samples, SPEECH_RATE).frame_token_ids)
     found: list[tuple[float, str]] = []
-    for span in spans:
-        symbols = split_ipa(span.phoneme)
-        step = (span.end_ms - span.start_ms) / 1000.0 / max(len(symbols), 1)
-        for place, symbol in enumerate(symbols):
-            found.append(
-                (span.start_ms / 1000.0 + place * min(step, 0.06) - LATENESS - _MORE_LATENESS.get(symbol, 0.0), symbol)
-            )
-    # Corrections differ by up to 75 ms: they must not put a phone before the one that was heard first.
+    for place, (time, symbol) in enumerate(heard):
+        if symbol != _WORD_END:
+            found.append((time - LATENESS - _more_lateness(symbol, heard[place + 1 :]), symbol))
+    # Corrections differ by up to 85 ms: they must not put a phone before the one that was heard first.
     for k in range(len(found) - 1, 0, -1):
         found[k - 1] = (min(found[k - 1][0], found[k][0] - 0.02), found[k - 1][1])
     return found
+
+
+def _more_lateness(symbol: str, later: list[tuple[float, str]]) -> float:
+    if symbol in VOWELS:
+        return 0.0
+    following = next((other for _, other in later if other in VOWELS or other == _WORD_END), _WORD_END)
+    return _OPENING.get(symbol, _USUAL_OPENING) if following in VOWELS else _CLOSING.get(symbol, _USUAL_CLOSING)
+
+
+def _emissions(model, tokens: list[int]) -> list[tuple[float, str]]:
+    """[(seconds, IPA symbol or `_WORD_END`)]: where each token of the connectionist output first appears."""
+    result: list[tuple[float, str]] = []
+    previous = None
+    for frame, token in enumerate(tokens):
+        if token != previous and token != model.blank_id:
+            name = model.decoder_tokens[token]
+            if name == _WORD_END:
+                result.append((frame * _FRAME, _WORD_END))
+            for place, symbol in enumerate(split_ipa(name) if name[:1] != "<" else ()):
+                result.append((frame * _FRAME + place * 0.04, symbol))
+        previous = token
+    return result
 
 
 def _english_onsets(sound: Sound) -> list[tuple[float, str]]:
