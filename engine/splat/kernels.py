@@ -49,7 +49,9 @@ _DILATION = _f(DILATION)
 _EXPONENT_MIN = _f(EXPONENT_MIN)
 _SLACK = _f(1e-3)
 """Added to the exponent that decides which blocks a Gaussian touches; pixels decide for themselves."""
-_inline = numba.njit(fastmath=True, inline="always", error_model="numpy")
+_inline = numba.njit(fastmath=True, forceinline=True, error_model="numpy")
+# Not all of fastmath: rearranged sums would break the rounding that `blend` relies on.
+_part = numba.njit(fastmath={"contract"}, forceinline=True, error_model="numpy")
 
 
 @_inline
@@ -327,7 +329,6 @@ def assign(order, boxes, columns, lines, parts):  # pragma: no cover - compiled
     return starts, ids
 
 
-# Not all of fastmath: rearranged sums would break the rounding that `blend` relies on.
 @numba.njit(parallel=True, fastmath={"contract"}, cache=True, error_model="numpy")
 def composite(starts, ids, spans, rows, stride, region, columns, change, width, combined, depth, mask,
               extra):  # fmt: skip  # pragma: no cover - compiled
@@ -340,7 +341,7 @@ def composite(starts, ids, spans, rows, stride, region, columns, change, width, 
     """
     features = len(width)
     size = (features + 2) * LANES
-    blends = 0
+    blends = np.zeros(len(starts) - 1, np.int64)
     for tile in numba.prange(len(starts) - 1):
         line, column = tile // columns, tile % columns
         tile_width = min(TILE, region[2] - column * TILE)
@@ -356,17 +357,19 @@ def composite(starts, ids, spans, rows, stride, region, columns, change, width, 
                 alive |= np.uint64(1) << np.uint64(block)
                 for lane in range(LANES):
                     state[block * size + lane] = _f(1.0)
-        blends += _blend_tile(ids, starts[tile], starts[tile + 1], spans, rows, stride, x, y, alive, state, size, width)
+        blends[tile] = _blend_tile(
+            ids, starts[tile], starts[tile + 1], spans, rows, stride, x, y, alive, state, size, width
+        )
         for block in range(BLOCKS * BLOCKS):
             block_x, block_y = block % BLOCKS * SIDE, block // BLOCKS * SIDE
             if block_x < tile_width and block_y < tile_height:
                 _finish(state, block * size, size, column * TILE + block_x, line * TILE + block_y,
                         min(SIDE, tile_width - block_x), min(SIDE, tile_height - block_y),
                         change, combined, depth, mask, extra)  # fmt: skip
-    return blends
+    return blends.sum()
 
 
-@_inline
+@_part
 def _blend_tile(ids, position, end, spans, rows, stride, x, y, alive, state, size, width):
     """All of a tile's Gaussians, a chunk at a time: which blocks each reaches, then block by block those that do."""
     bits = np.empty(CHUNK, np.uint64)
@@ -391,7 +394,7 @@ def _blend_tile(ids, position, end, spans, rows, stride, x, y, alive, state, siz
     return blends
 
 
-@_inline
+@_part
 def _clear(x, y, width, height, combined, depth, mask, extra):
     """A tile that nothing reaches."""
     if combined.size:
@@ -404,7 +407,7 @@ def _clear(x, y, width, height, combined, depth, mask, extra):
         extra[y : y + height, x : x + width] = _f(0.0)
 
 
-@_inline
+@_part
 def _finish(state, base, size, x, y, width, height, change, combined, depth, mask, extra):
     """A block's sums → the passes' pixels at (x, y), width and height at most a block's."""
     if combined.size:
