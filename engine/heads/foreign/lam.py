@@ -233,14 +233,16 @@ def _anchored(rig: Rig, count: int) -> tuple[Rig, np.ndarray]:
     """The rig with anchors for the splats of its first `count` vertices that move, and each one's triangle [count].
 
     LAM's renderer only shifts a splat with its vertex. Many splats lie a centimetre and more off theirs, where the
-    turning of the vertex's triangles would throw them about (lids that fold are the worst). So a vertex that morph
-    targets move gets a tiny triangle of its own, whose corners all move as it does. Others keep their largest triangle.
+    turning of the vertex's triangles would throw them about (lids that fold are the worst). So where
+    morph targets move anything, a vertex gets a tiny triangle of its own, whose corners all move as it does. Others
+    keep their largest triangle.
     """
     own = _largest_triangles(rig)[:count]
-    moving = np.zeros(count, dtype=bool)
+    moving = np.zeros(len(rig.vertices), dtype=bool)
     for delta in rig.units.values():
-        moving |= np.abs(delta[:count]).max(axis=1) > STILL
-    ids = np.flatnonzero(moving)
+        moving |= np.abs(delta).max(axis=1) > STILL
+    # At the rim of what moves, a still vertex may have a triangle that does.
+    ids = np.flatnonzero(moving[rig.triangles[own]].any(axis=1))
     corners = rig.vertices[rig.triangles[own[ids]]]
     size = _ANCHOR / np.sqrt(areas(rig.vertices, rig.triangles[own[ids]]))
     shrunk = rig.vertices[ids, None] + (corners - corners.mean(axis=1, keepdims=True)) * size[:, None, None]

