@@ -13,7 +13,7 @@ import pytest
 from fake_worker import HOSTILE
 from mien.addon.bridge import Engine, EngineError
 from mien.addon.bridge.log import Log
-from mien.addon.bridge.supervisor import Limits
+from mien.addon.bridge.ticket import Limits
 from mien.engine.contract import messages
 from mien.engine.contract.errors import Cancelled, MienError, Superseded
 

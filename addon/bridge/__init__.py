@@ -10,6 +10,7 @@ engine.request("frame/render", {...}, on_done=show, on_error=tell)  # in the win
 engine.pump()                                                      # one timer calls back what has arrived
 """
 
-from .supervisor import Engine, EngineError, Ticket
+from .supervisor import Engine
+from .ticket import EngineError, Ticket
 
 __all__ = ["Engine", "EngineError", "Ticket"]

@@ -58,7 +58,7 @@ class Job:
 
     @contextlib.contextmanager
     def preparing(self, message: str, at_most: float = PREPARE_SECONDS) -> Iterator[None]:
-        """Say so every second while the body runs: compiling is long, once, and no hang. Not for ever: it may be one."""
+        """Say so each second meanwhile: compiling is long, once, and no hang; but bounded, as it may be one."""
         done = threading.Event()
 
         def repeat() -> None:
