@@ -1,7 +1,8 @@
 """Valence and arousal → face: smooth around the circle and along every radius, and clear of articulation.
 
 Anchors are the emotion tables themselves, at the angles where their labels lie on Russell's circumplex. At an angle the
-face is the mean of the anchors, weighted by a von Mises kernel of the angle between; along a radius it grows smoothly from
+face is the mean of the anchors, weighted by a von Mises kernel of the angle between; along a radius it grows
+smoothly from
 neutral. The map moves no jaw and closes no lips, and of the mouth's codes only the shares in data/circle.json.
 """
 
@@ -72,7 +73,9 @@ def curves(points: Sequence[tuple[float, float]], fps: float = 24.0, duration: f
             raise MienError(f"Valence and arousal are {valence:g}, {arousal:g}; give each from -1 to 1.")
     length = duration or (3.0 if len(points) == 1 else 1.5 * (len(points) - 1))
     if not (math.isfinite(length) and 0 < length <= 3600 and math.isfinite(fps) and 1 <= fps <= 1000):
-        raise MienError(f"A duration of {length:g} s at {fps:g} frames a second is out of range; give 0 to 3600 s, 1 to 1000.")
+        raise MienError(
+            f"A duration of {length:g} s at {fps:g} frames a second is out of range; give 0 to 3600 s, 1 to 1000."
+        )
     times = np.arange(math.ceil(length * fps - 1e-9) + 1) / fps
     path = np.array(points, dtype=float)
     if len(path) == 1:

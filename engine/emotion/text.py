@@ -14,11 +14,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from ..contract.errors import MienError
-from .tables import MAX_INTENSITY, data, emotion, emotions, expression, slots
+from .orders import Head, Order, feeling_face, kept_out, neutral, never, order_of, region, release
+from .tables import data, slots
 from .words import Tag, normal, tags
 
 MAX_CHARACTERS = 20_000
@@ -33,41 +35,6 @@ class Spoken:
     text: str
     start: float
     end: float
-
-
-@dataclass
-class Order:
-    """One thing the face is told.
-
-    Attributes:
-        kind: "state", "add", "release" or "never".
-        what: The reading, for the artist. source: The words it comes from.
-        face: [S] values. mask: [S] bool, the slots it speaks about. exact: [S] bool, values given by number.
-        feelings: [(label, intensity, side)] of a state, from which blends are made.
-        lasting, until, over: Seconds, or None. pace: Factor on the codes' own times. brief: Seconds a passing one lasts.
-        times: How often a passing one is repeated; `swing` turns every second one round.
-        part: The part of the face that an addition moves: the next order to the same part takes its place.
-        soft: A "never" that gives way to what other orders need ("not scared, only surprised").
-    """
-
-    kind: str
-    what: str
-    source: str
-    face: np.ndarray
-    mask: np.ndarray
-    exact: np.ndarray
-    feelings: list[tuple[str, float, str]] = field(default_factory=list)
-    lasting: float | None = None
-    until: float | None = None
-    over: float | None = None
-    pace: float = 1.0
-    brief: float | None = None
-    times: int = 1
-    swing: bool = False
-    soft: bool = False
-    part: str = ""
-    onset: float = 1.0
-    offset: float = 1.0
 
 
 @dataclass
@@ -107,28 +74,11 @@ class Understanding:
 
 
 @dataclass
-class _Head:
-    """Something a clause names: a feeling, an expression, a code, a movement of a part, or a part alone."""
-
-    kind: str
-    value: object
-    source: str
-    place: int
-    negated: bool = False
-    low: bool = False
-    degree: float | None = None
-    number: float | None = None
-    side: str = ""
-    region: np.ndarray | None = None
-    stopped: bool = False
-
-
-@dataclass
 class _Clause:
     leads: set[str]
     tags: list[Tag]
-    heads: list[_Head] = field(default_factory=list)
-    time: dict[str, object] = field(default_factory=dict)
+    heads: list[Head] = field(default_factory=list)
+    time: dict[str, Any] = field(default_factory=dict)
     side: str = ""
     only: bool = False
     stop: bool = False
@@ -156,7 +106,9 @@ def understand(text: str, words: Sequence[Spoken] = (), meaning: bool = True) ->
         MienError: The text is longer than `MAX_CHARACTERS`.
     """
     if len(text) > MAX_CHARACTERS:
-        raise MienError(f"The direction is {len(text)} characters long; at most {MAX_CHARACTERS} are read, so shorten it.")
+        raise MienError(
+            f"The direction is {len(text)} characters long; at most {MAX_CHARACTERS} are read, so shorten it."
+        )
     clean = normal(text)
     notes: list[str] = []
     found = _place_words(tags(clean), words, notes)
@@ -181,7 +133,7 @@ def _place_words(found: list[Tag], words: Sequence[Spoken], notes: list[str]) ->
     result: list[Tag] = []
     for tag in found:
         said = result and re.fullmatch(r"(say|says|saying|said|word|words|speaks|utters|phrase|line)", result[-1].text)
-        wanted = tag["quote"] if "quote" in tag else tag.text if said else None
+        wanted = tag.readings.get("quote", tag.text if said else None)
         span = _find_words(wanted, bare, words) if wanted else None
         if span:
             if said:
@@ -253,7 +205,7 @@ def _clauses(found: list[Tag]) -> list[_Clause]:
 
 
 def _part_before_after(leads: set[str], current: list[Tag]) -> list[list[Tag]]:
-    """"Before the shock he is cheerful": no mark stands between the two feelings."""
+    """ "Before the shock he is cheerful": no mark stands between the two feelings."""
     feelings = [place for place, tag in enumerate(current) if "emotion" in tag or "act" in tag]
     timed = any(kind in tag for tag in current for kind in ("word", "quote", "at", "bare"))
     if leads & {"before_next", "after_this"} and len(feelings) > 1 and not timed:
@@ -304,17 +256,17 @@ def _read_clause(clause: _Clause, memory: _Memory, notes: list[str]) -> None:
         elif "value" in tag:
             numbers.append((place, tag["value"], tag["prefix"]))
         elif "facs" in tag and "act" not in tag:
-            clause.heads.append(_Head("facs", tag["facs"], tag.text, place))
+            clause.heads.append(Head("facs", tag["facs"], tag.text, place))
         elif "act" in tag:
-            clause.heads.append(_Head("act", tag["act"], tag.text, place))
+            clause.heads.append(Head("act", tag["act"], tag.text, place))
         elif "verb" in tag and (parts or ("emotion" not in tag and _fits(memory.part, tag["verb"]))):
             verbs.append((place, tag["verb"], tag.text))
         elif "emotion" in tag:
-            clause.heads.append(_Head("emotion", tag["emotion"], tag.text, place))
+            clause.heads.append(Head("emotion", tag["emotion"], tag.text, place))
             if "meant" in tag:
                 notes.append(f"Read {tag.text!r} as {tag['meant']!r}.")
         elif "foreign" in tag:
-            clause.heads.append(_Head("emotion", tag["foreign"], tag.text, place))
+            clause.heads.append(Head("emotion", tag["foreign"], tag.text, place))
         elif "stop" in tag:
             clause.stop = True
         elif "relax" in tag:
@@ -353,9 +305,9 @@ def _read_moves(clause: _Clause, parts, verbs, sides, memory: _Memory, notes: li
     names = [name for _, name in parts]
     if "eyes" in names and "gaze" in names:  # "eyes look left"
         parts = [entry for entry in parts if entry[1] != "eyes"]
-    if not parts and memory.part and (verbs or (sides and memory.part in ("gaze", "head") and not clause.heads)):
-        if not clause.heads or verbs:
-            parts = [(verbs[0][0] if verbs else sides[0][0], memory.part)]
+    turning_on = bool(sides) and memory.part in ("gaze", "head") and not clause.heads
+    if not parts and memory.part and (verbs or turning_on):
+        parts = [(verbs[0][0] if verbs else sides[0][0], memory.part)]
     for place, name in parts:
         known = table[name]["verbs"]
         near = sorted((entry for entry in verbs), key=lambda entry: abs(entry[0] - place))
@@ -367,9 +319,9 @@ def _read_moves(clause: _Clause, parts, verbs, sides, memory: _Memory, notes: li
                 chosen = [f"tilt {side}"]
             elif side in known:
                 chosen = [verb for verb in chosen if verb not in ("away",)] + [side]
-        if not chosen and not verbs and not clause.heads and "" not in known and _fits(name, (memory.verbs or ("",))[0]):
-            if clause.leads & {"and"}:  # "raise the brows and the chin"
-                chosen = [memory.verbs[0]]
+        bare = not (chosen or verbs or clause.heads) and "" not in known
+        if bare and "and" in clause.leads and memory.verbs and _fits(name, memory.verbs[0]):
+            chosen = [memory.verbs[0]]  # "raise the brows and the chin"
         if "" in known and not chosen:
             chosen = [""]
         source = " ".join(tag.text for tag in clause.tags if "part" in tag or "verb" in tag or "side" in tag)
@@ -380,19 +332,24 @@ def _read_moves(clause: _Clause, parts, verbs, sides, memory: _Memory, notes: li
             side = "" if turning else "?"
             if table[name].get("one_sided"):
                 side = "one"
-            clause.heads.append(_Head("move", (name, tuple(chosen), values), source, place, side=side))
+            clause.heads.append(Head("move", (name, tuple(chosen), values), source, place, side=side))
             memory.part, memory.verbs = name, tuple(chosen)
         elif name not in ("gaze",):
             if verbs:
-                notes.append(f"A {name} cannot {verbs[0][2]!r}; it was left as it is.".replace("A eyes", "Eyes").replace("A ", "The ", 1))
-            clause.heads.append(_Head("part", name, source, place))
+                notes.append(
+                    f"A {name} cannot {verbs[0][2]!r}; it was left as it is.".replace("A eyes", "Eyes").replace(
+                        "A ", "The ", 1
+                    )
+                )
+            clause.heads.append(Head("part", name, source, place))
             memory.part = name
         else:
             memory.part = name
 
 
 def _steers(name: str, verbs, known) -> bool:
-    """Whether left and right are a direction here, not a side: always for gaze and head, for others without a verb of their own."""
+    """Whether left and right are a direction here, not a side: always for gaze and head, for others without a verb
+    of their own."""
     used = {verb for _, verb, _ in verbs}
     if name in ("gaze", "head"):
         return True
@@ -429,23 +386,20 @@ def _modify(clause: _Clause, negations, degrees, numbers, sides) -> None:
             head.side = "L" if head.side == "one" else ""
 
 
-def _give_side(clause: _Clause, heads: list[_Head], place: int, side: str) -> None:
+def _give_side(clause: _Clause, heads: list[Head], place: int, side: str) -> None:
     if not heads:
         clause.side = side
         return
     free = [head for head in heads if head.side in ("", "?", "one") and not (head.kind == "move" and head.side == "")]
     # One side in a clause is everybody's; with several, each goes to what follows it, or else to what stands before.
     count = sum("side" in tag for tag in clause.tags)
-    if count == 1:
-        chosen = free
-    else:
-        chosen = [head for head in free if head.place > place][:1] or free[-1:]
+    chosen = free if count == 1 else [head for head in free if head.place > place][:1] or free[-1:]
     for head in chosen:
         head.side = side
 
 
 def _share_numbers(clauses: list[_Clause]) -> None:
-    """"AU4 and AU7 at 0.3": a code without a number takes that of the code joined to it."""
+    """ "AU4 and AU7 at 0.3": a code without a number takes that of the code joined to it."""
     for first, second in zip(reversed(clauses[:-1]), reversed(clauses), strict=False):
         if not (second.leads <= {"and", "comma"} and "and" in second.leads and first.heads and second.heads):
             continue
@@ -463,13 +417,19 @@ def _feel_the_rest(clauses: list[_Clause], clean: str, meaning: bool, notes: lis
     """Sentences in which nothing was understood: ask the sentence model, else look for telling situations."""
     groups: list[list[_Clause]] = []
     for clause in clauses:
-        if groups and groups[-1][-1].sentence == clause.sentence and not clause.leads & {"then", "final", "before_next", "after_this"}:
+        if (
+            groups
+            and groups[-1][-1].sentence == clause.sentence
+            and not clause.leads & {"then", "final", "before_next", "after_this"}
+        ):
             groups[-1].append(clause)
         else:
             groups.append([clause])
     asked = 0
     for group in groups:
-        if any(head.kind != "part" for clause in group for head in clause.heads) or any(c.stop or c.relax for c in group):
+        if any(head.kind != "part" for clause in group for head in clause.heads) or any(
+            c.stop or c.relax for c in group
+        ):
             continue
         contents = [tag for clause in group for tag in clause.tags if "unknown" in tag or "situation" in tag]
         if not any(re.search(r"[^\W\d_]{2,}", tag.text) for tag in contents):
@@ -483,7 +443,7 @@ def _feel_the_rest(clauses: list[_Clause], clean: str, meaning: bool, notes: lis
         if label is None:
             label = situations[0] if situations else None
         if label:
-            group[0].heads = [_Head("emotion", label, text, 0)]
+            group[0].heads = [Head("emotion", label, text, 0)]
             for clause in group:
                 clause.heads = group[0].heads if clause is group[0] else []
                 for tag in clause.tags:
@@ -512,7 +472,7 @@ def _widen(clean: str, group: list[_Clause]) -> str:
 def _beats(clauses: list[_Clause], notes: list[str]) -> list[Beat]:
     """Clauses → beats with orders."""
     beats: list[Beat] = [Beat()]
-    waiting: dict[str, object] = {}
+    waiting: dict[str, Any] = {}
     wait = 0.0
     swap: int | None = None
     for position, clause in enumerate(clauses):
@@ -528,7 +488,9 @@ def _beats(clauses: list[_Clause], notes: list[str]) -> list[Beat]:
             if "wait" in own:
                 wait += float(own["wait"])
             elif own:
-                follows = next((other for other in clauses[position + 1 :] if other.heads or other.relax or other.stop), None)
+                follows = next(
+                    (other for other in clauses[position + 1 :] if other.heads or other.relax or other.stop), None
+                )
                 if follows and not (set(follows.time) & set(_STARTS)) and not follows.leads & {"then", "final"}:
                     waiting = {**waiting, **own}
                 elif beats[-1].orders:
@@ -573,14 +535,14 @@ def _last_orders(beats: list[Beat]) -> list[Order]:
 
 
 def _turn_side(beats: list[Beat], side: str) -> None:
-    """"One-sided smile, right": the side belongs to what was said before."""
+    """ "One-sided smile, right": the side belongs to what was said before."""
     index = slots()
     last = _last_orders(beats)[-1]
     keep = index.mask(index.aus, side)
     if last.feelings:
         label, intensity, _ = last.feelings[-1]
         last.feelings[-1] = (label, intensity, side)
-        last.face = _feeling_face(last.feelings[-1])
+        last.face = feeling_face(last.feelings[-1])
         return
     where = {"L": ", on the left", "R": ", on the right"}
     last.what = re.sub(", on the (left|right)", "", last.what) + where.get(side, "")
@@ -596,7 +558,7 @@ def _turn_side(beats: list[Beat], side: str) -> None:
 
 
 def _swap(beats: list[Beat], place: int) -> None:
-    """"Before A, B": the beat after A comes first."""
+    """ "Before A, B": the beat after A comes first."""
     if place + 1 < len(beats):
         beats[place], beats[place + 1] = beats[place + 1], beats[place]
 
@@ -607,26 +569,22 @@ def _only_masks(clause: _Clause, beats: list[Beat]) -> bool:
         return False
     last = _last_orders(beats)
     index = slots()
-    region = np.zeros(len(index), dtype=bool)
+    named = np.zeros(len(index), dtype=bool)
     for head in clause.heads:
-        region |= _region(head.value, head.side)
+        named |= region(head.value, head.side)
     negated = clause.heads[0].negated
     if clause.stop or negated:
         return False
     state = next((order for order in reversed(last) if order.kind == "state"), None)
     if state is None:
         return True
-    state.face = np.where(region, state.face, 0.0)
-    state.mask = state.mask & region
+    state.face = np.where(named, state.face, 0.0)
+    state.mask = state.mask & named
     if state.feelings:
         state.kind = "add" if len(beats) > 1 else "state"
         state.feelings = []
     state.what += f", in the {' and '.join(str(head.value) for head in clause.heads)} alone"
     return True
-
-
-def _region(part: str, side: str = "") -> np.ndarray:
-    return slots().mask(data("actions")["parts"][part]["region"], side)
 
 
 def _begins_new(clause: _Clause, beat: Beat, wait: float) -> bool:
@@ -644,10 +602,12 @@ def _begins_new(clause: _Clause, beat: Beat, wait: float) -> bool:
     return any(order.kind == "state" and order.lasting is not None for order in beat.orders) and expressive
 
 
-def _is_state(head: _Head) -> bool:
+def _is_state(head: Head) -> bool:
     if head.negated:
         return False
-    return head.kind == "emotion" or (head.kind == "act" and bool(data("actions")["acts"][head.value].get("expressive")))
+    return head.kind == "emotion" or (
+        head.kind == "act" and bool(data("actions")["acts"][head.value].get("expressive"))
+    )
 
 
 def _start(beat: Beat, clause: _Clause) -> None:
@@ -734,22 +694,22 @@ def _give_time(beats: list[Beat], clause: _Clause) -> None:
 def _orders(clause: _Clause, beats: list[Beat], beat: Beat, notes: list[str]) -> list[Order]:
     """The orders of one clause."""
     if clause.relax and not clause.heads:
-        return [_neutral("relaxed", clause.source, let_go=True)]
+        return [neutral("relaxed", clause.source, let_go=True)]
     if clause.stop and not any(head.kind != "part" for head in clause.heads):
-        return [_neutral("everything let go", clause.source, let_go=True)]
+        return [neutral("everything let go", clause.source, let_go=True)]
     regions = [head for head in clause.heads if head.kind == "part"]
     mask = None
     if regions and any(head.kind in ("emotion", "act") for head in clause.heads):
-        mask = np.any([_region(head.value, head.side) for head in regions], axis=0)
+        mask = np.any([region(head.value, head.side) for head in regions], axis=0)
     orders: list[Order] = []
     for head in clause.heads:
         if head.kind == "part":
             if head.negated:
-                orders.append(_never(_region(head.value, head.side), head, f"{head.value} kept still"))
+                orders.append(never(region(head.value, head.side), head, f"{head.value} kept still"))
             elif clause.relax or clause.stop:
-                orders.append(_release(_region(head.value, head.side), head, f"{head.value} relaxed"))
+                orders.append(release(region(head.value, head.side), head, f"{head.value} relaxed"))
             continue
-        order = _order(head, notes)
+        order = order_of(head, notes)
         if order is None:
             continue
         if mask is not None and order.kind in ("state", "never"):
@@ -758,11 +718,11 @@ def _orders(clause: _Clause, beats: list[Beat], beat: Beat, notes: list[str]) ->
             orders += _stop(order, head, beats, beat, clause)
             continue
         orders.append(order)
-        orders += _kept_out(head)
+        orders += kept_out(head)
     return orders
 
 
-def _narrow(order: Order, mask: np.ndarray, regions: list[_Head], beats: list[Beat]) -> None:
+def _narrow(order: Order, mask: np.ndarray, regions: list[Head], beats: list[Beat]) -> None:
     where = " and ".join(str(head.value) for head in regions)
     order.face = np.where(mask, order.face, 0.0)
     order.mask = order.mask & mask
@@ -772,169 +732,19 @@ def _narrow(order: Order, mask: np.ndarray, regions: list[_Head], beats: list[Be
     order.what += f", in the {where} alone"
 
 
-def _neutral(what: str, source: str, let_go: bool = False) -> Order:
-    size = len(slots())
-    everything = np.full(size, let_go)
-    return Order("state", what, source, np.zeros(size), everything, np.zeros(size, dtype=bool))
-
-
-def _never(mask: np.ndarray, head: _Head, what: str) -> Order:
-    size = len(slots())
-    return Order("never", what, head.source, np.zeros(size), mask, np.zeros(size, dtype=bool))
-
-
-def _release(mask: np.ndarray, head: _Head, what: str) -> Order:
-    size = len(slots())
-    return Order("release", what, head.source, np.zeros(size), mask, np.zeros(size, dtype=bool))
-
-
-def _stop(order: Order, head: _Head, beats: list[Beat], beat: Beat, clause: _Clause) -> list[Order]:
-    """"Stop smiling at 2 s": let go, and where nobody had said so before, it was there until then."""
-    earlier = [other for entry in beats if entry is not beat for other in entry.orders if other.kind in ("state", "add")]
+def _stop(order: Order, head: Head, beats: list[Beat], beat: Beat, clause: _Clause) -> list[Order]:
+    """ "Stop smiling at 2 s": let go, and where nobody had said so before, it was there until then."""
+    earlier = [
+        other for entry in beats if entry is not beat for other in entry.orders if other.kind in ("state", "add")
+    ]
     active = any((other.face * (order.mask & (order.face > 0))).any() for other in earlier)
-    release = _release(order.mask, head, f"no more {head.source}")
+    let_go = release(order.mask, head, f"no more {head.source}")
     if not active and beat.start is not None and clause.time.keys() & {"at", "word", "portion"}:
         first = Beat([order], start=0.0)
         beats.insert(beats.index(beat), first)
     elif not active and not earlier:
-        release.kind, release.what = "never", f"no {head.source}"
-    return [release]
-
-
-def _intensity(head: _Head, base: float) -> float:
-    """How strongly: by number, or the word's own strength times its degrees."""
-    if head.number is not None:
-        return min(head.number, MAX_INTENSITY)
-    strength = base * (1.0 if head.degree is None else head.degree)
-    if head.low:
-        strength *= 0.35
-    return float(min(strength, MAX_INTENSITY))
-
-
-def _order(head: _Head, notes: list[str]) -> Order | None:
-    if head.kind == "emotion":
-        return _feeling(head)
-    if head.kind == "act":
-        return _act(head)
-    if head.kind == "facs":
-        return _facs(head, notes)
-    return _move(head, notes)
-
-
-def _feeling_face(feeling: tuple[str, float, str]) -> np.ndarray:
-    label, intensity, side = feeling
-    return emotion(label).face(intensity, side)
-
-
-def label_order(label: str, intensity: float, side: str = "", source: str = "") -> Order:
-    """The state of one emotion at an intensity."""
-    size, entry, name = len(slots()), emotions()[label], label.replace("_", " ")
-    where = {"L": ", on the left", "R": ", on the right"}.get(side, "")
-    what = name if not entry.aus else f"{name} at {intensity:.2f}{where}"
-    return Order("state", what, source or name, entry.face(intensity, side), np.ones(size, dtype=bool), np.zeros(size, dtype=bool),
-                 [(label, intensity, side)], onset=entry.onset, offset=entry.offset)  # fmt: skip
-
-
-def _feeling(head: _Head) -> Order:
-    label, strength = head.value
-    name = label.replace("_", " ")
-    if head.negated:
-        order = _never(emotion(label).face(1.0, head.side) > 0, head, f"no {name}")
-        order.soft = True
-        return order
-    return label_order(label, _intensity(head, strength), head.side, head.source)
-
-
-def _act(head: _Head) -> Order:
-    act = data("actions")["acts"][head.value]
-    size = len(slots())
-    intensity = _intensity(head, act["base"])
-    if head.negated:
-        codes = [code for code, spec in act["aus"].items() if not isinstance(spec, int | float) or spec >= 0.6]
-        return _never(slots().mask(codes, head.side), head, f"no {head.source}")
-    face = expression(act["aus"], intensity, head.side)
-    kind = "state" if act.get("expressive") else "add"
-    mask = np.ones(size, dtype=bool) if kind == "state" else slots().mask(act["aus"])
-    side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
-    order = Order(kind, f"{head.value} at {intensity:.2f}{side}", head.source, face, mask, np.zeros(size, dtype=bool))
-    order.brief = act.get("seconds")
-    order.times = act.get("times", 1)
-    order.swing = bool(act.get("swing"))
-    return order
-
-
-def _kept_out(head: _Head) -> list[Order]:
-    """Codes that an expression excludes by its nature: a smile without teeth parts no lips."""
-    if head.kind != "act" or head.negated:
-        return []
-    codes = data("actions")["acts"][head.value].get("never")
-    return [_never(slots().mask(codes), head, f"without {_names(codes)}")] if codes else []
-
-
-def _facs(head: _Head, notes: list[str]) -> Order | None:
-    index, table = slots(), data("aus")
-    size = len(index)
-    face, mask, exact = np.zeros(size), np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
-    said = []
-    for code, side, letter in head.value:
-        side = side or head.side
-        if code in table["missing"]:
-            notes.append(f"AU{code} {table['missing'][code]} has no channel in Mien; it was left out.")
-            continue
-        stand_in = table["stand_ins"].get(code)
-        parts = stand_in["as"] if stand_in else {code: 1.0}
-        if not stand_in and code not in table["aus"]:
-            notes.append(f"There is no AU{code} in FACS that Mien can move; it was left out.")
-            continue
-        value = head.number if head.number is not None else letter
-        given = value is not None
-        value = _intensity(head, 1.0 if code in ("43", "45", "46") else 0.7) if value is None else value
-        if value > MAX_INTENSITY:
-            notes.append(f"AU{code} at {value:g} is beyond {MAX_INTENSITY}; it was held there.")
-            value = MAX_INTENSITY
-        rows = index.mask(parts, side if side in "LR" else "")
-        for part, share in parts.items():
-            face[index.mask([part], side if side in "LR" else "")] = value * share
-        mask |= rows
-        exact |= rows & given
-        name = stand_in["name"] if stand_in else table["aus"][code]["name"]
-        said.append(f"AU{code} {name}{'.' + side if side in ('L', 'R') else ''} at {value:.2f}")
-    if not said:
-        return None
-    if head.negated:
-        return _never(mask, head, "no " + ", ".join(text.split(" at ")[0] for text in said))
-    return Order("add", ", ".join(said), head.source, face, mask, exact)
-
-
-def _move(head: _Head, notes: list[str]) -> Order | None:
-    part, verbs, values = head.value
-    index, table = slots(), data("aus")
-    known: dict[str, float] = {}
-    for code, value in values.items():
-        if code in table["stand_ins"]:
-            known |= {inner: share * value for inner, share in table["stand_ins"][code]["as"].items()}
-        elif code in table["missing"]:
-            notes.append(f"{table['missing'][code]} has no channel in Mien; it was left out.")
-        else:
-            known[code] = value
-    if not known and values:
-        return None
-    side_of = head.side if head.side in ("L", "R") else ""
-    faces = index.vector(known, side_of)
-    if head.negated:
-        return _never((faces > 0) if known else _region(part, side_of), head, f"{part} not {' '.join(verbs)}")
-    intensity = _intensity(head, 0.85)
-    faces = faces * (intensity if head.number is not None else intensity / 0.85)
-    side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
-    what = f"{part} {' '.join(verbs)}".strip() + side
-    family = "brows" if "brow" in part else "eyes" if "lid" in part else part
-    mask = _region(part, side_of) if not known else faces > 0
-    return Order("add", what, head.source, faces, mask, np.zeros(len(index), dtype=bool), part=family + side_of)
-
-
-def _names(codes) -> str:
-    table = data("aus")["aus"]
-    return ", ".join(f"AU{code.rstrip('LRMUD')}" + (f" {table[code]['name']}" if code in table else "") for code in codes)
+        let_go.kind, let_go.what = "never", f"no {head.source}"
+    return [let_go]
 
 
 def _note_unknown(clauses: list[_Clause], found: list[Tag], beats: list[Beat], notes: list[str]) -> None:
@@ -943,7 +753,10 @@ def _note_unknown(clauses: list[_Clause], found: list[Tag], beats: list[Beat], n
         notes.append("The direction is empty, so the face stays neutral.")
     elif not beats:
         said = " ".join(unknown)[:80]
-        notes.append(f"Nothing in it names a feeling or a movement that Mien knows ({said or 'no words'}); the face stays neutral.")
+        notes.append(
+            f"Nothing in it names a feeling or a movement that Mien knows ({said or 'no words'}); "
+            "the face stays neutral."
+        )
     elif unknown:
         shown = ", ".join(dict.fromkeys(unknown[:12])) + (" …" if len(unknown) > 12 else "")
         notes.append(f"Not used: {shown}.")

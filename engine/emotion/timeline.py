@@ -16,8 +16,9 @@ import numpy as np
 from ..contract import channels as contract
 from ..contract.curves import Curves
 from ..contract.errors import MienError
+from .orders import Order
 from .tables import emotions, slots
-from .text import Beat, Order, Understanding
+from .text import Beat, Understanding
 
 BEAT_SECONDS = 2.0
 LAST_SECONDS = 3.0
@@ -172,10 +173,12 @@ def schedule(
 def _stay(beat: Beat, fps: float) -> float:
     """Seconds until the next beat may begin, where it has no time of its own."""
     orders = [order for order in beat.orders if order.kind in ("state", "add")]
-    if orders and all(order.lasting is not None for order in orders):
-        return max(order.lasting for order in orders)
-    if orders and all(order.brief is not None for order in orders):
-        return max(order.brief * (1.6 * order.times - 0.6) for order in orders) + 0.3
+    lasting = [order.lasting for order in orders if order.lasting is not None]
+    if orders and len(lasting) == len(orders):
+        return max(lasting)
+    passing = [order.brief * (1.6 * order.times - 0.6) for order in orders if order.brief is not None]
+    if orders and len(passing) == len(orders):
+        return max(passing) + 0.3
     over = max((order.over for order in orders if order.over is not None), default=0.0)
     slow = max((order.pace for order in orders), default=1.0)
     return max(BEAT_SECONDS, over + 0.8, BEAT_SECONDS + 0.5 * (slow - 1.0))
@@ -185,7 +188,8 @@ def _free_length(beats: Sequence[Beat], fixed: list[float | None], fps: float) -
     """How long beats need that nobody gave a length."""
     now, end = 0.0, 0.0
     for place, beat in enumerate(beats):
-        start = fixed[place] if fixed[place] is not None else now
+        known = fixed[place]
+        start = now if known is None else known
         last = _stay(beat, fps) + (LAST_SECONDS - BEAT_SECONDS)
         ends = [start + last]
         ends += [start + order.lasting + 1.0 for order in beat.orders if order.lasting is not None]
@@ -201,7 +205,9 @@ def _fill(beats: Sequence[Beat], fixed: list[float | None], length: float, bound
         if known is not None:
             starts.append(known)
             continue
-        previous = next((s for s, b in zip(reversed(starts), reversed(beats[:place]), strict=True) if not b.background), None)
+        previous = next(
+            (s for s, b in zip(reversed(starts), reversed(beats[:place]), strict=True) if not b.background), None
+        )
         if previous is None:
             starts.append(0.0)
             continue
@@ -214,10 +220,10 @@ def _fill(beats: Sequence[Beat], fixed: list[float | None], length: float, bound
             starts.append(max(previous, _seconds(ends[0], fps)))
             continue
         step = _stay(before, fps)
-        ahead = next((k for k in range(place, len(beats)) if fixed[k] is not None), None)
+        ahead = next(((k, when) for k, when in enumerate(fixed[place:], place) if when is not None), None)
         if not (before.orders and all(order.lasting is not None for order in before.orders if order.kind != "never")):
-            if ahead is not None and fixed[ahead] > previous:
-                step = (fixed[ahead] - previous) / (ahead - place + 1)
+            if ahead is not None and ahead[1] > previous:
+                step = (ahead[1] - previous) / (ahead[0] - place + 1)
             elif bound and length > previous:
                 step = min((length - previous) / (len(beats) - place + 1), max(step, length / 3))
         starts.append(previous + step)
@@ -298,7 +304,11 @@ def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
         if feeling and not newest.closes and time >= newest.start + SETTLE_AFTER:
             values = values * SETTLE_TO
         since = newest.start
-    let_go = [span.start for span in here if span.order.kind == "state" and span.order.mask.any() and not span.order.face.any()]
+    let_go = [
+        span.start
+        for span in here
+        if span.order.kind == "state" and span.order.mask.any() and not span.order.face.any()
+    ]
     cleared = max(let_go, default=-1.0)
     added, exact = np.zeros(size), np.zeros(size, dtype=bool)
     moved: dict[str, np.ndarray] = {}

@@ -10,12 +10,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from ..contract import channels as contract
 from .tables import data, split_words
 
 #: Words skipped inside a phrase, so that "raise the left corner of his mouth" meets "corner of mouth".
-_SOFT = frozenset("the his her their its my your our a an he she it they one's is are was were".split())
+_SOFT = frozenset(
+    split_words("the, his, her, their, its, my, your, our, a, an, he, she, it, they, one's, is, are, was, were")
+)
 _SPELT = r"(?:half an?|an?\s+half|" + "|".join(data("grammar")["numbers"]) + r"|an?)"
 _DIGITS = r"\d+(?:[.,]\d+)?"
 _NUMBER = rf"(?:{_DIGITS}|{_SPELT})"
@@ -33,17 +36,20 @@ _SCANNER = re.compile(
             ("quote", r"\"[^\"]{1,120}\"|(?<![^\W_])'[^']{1,80}'(?![^\W_])"),
             ("span", rf"(?:\b(?:from|between)\s+)(?:{_TIME}|{_NUMBER})\s*(?:to|until|till|and|-|–|…)\s*{_TIME}"
                      rf"|(?<![\w.])(?:\d+(?:\.\d+)?)\s*(?:s|sec)?\s*(?:-|–|to)\s*\d+(?:\.\d+)?\s*{_UNIT}"),
-            ("edge", rf"\b(?:(?:in|for|during|within|over)\s+)?(?:the\s+)?(?:very\s+)?(?:first|last|final)\s+(?:{_NUMBER}\s+)?{_UNIT}"),
-            ("lasting", rf"\b(?:for|lasting|lasts|during|held)\s+(?:about\s+|around\s+|just\s+|only\s+|for\s+)?{_TIME}"),
+            ("edge", rf"\b(?:(?:in|for|during|within|over)\s+)?(?:the\s+)?(?:very\s+)?(?:first|last|final)\s+"
+                     rf"(?:{_NUMBER}\s+)?{_UNIT}"),
+            ("lasting", rf"\b(?:for|lasting|lasts|during|held)\s+(?:(?:about|around|just|only|for)\s+)?{_TIME}"),
             ("over", rf"\b(?:over|within|across|in\s+the\s+course\s+of|taking|takes|through|throughout)\s+"
                      rf"(?:the\s+)?(?:next\s+|course\s+of\s+|about\s+)?{_TIME}"),
             ("until", rf"\b(?:until|till|up\s+to|before)\s+{_TIME}"),
             ("wait", rf"\b(?:waits?|pauses?|holds?\s+on)\s+(?:for\s+|until\s+|till\s+)?{_TIME}"),
             ("later", rf"\b{_TIME}\s+(?:later|afterwards|after\s+that)"),
-            ("at", rf"(?:@\s*|\b(?:(?:starting|beginning|start|begin|only)\s+)?(?:at|from|after|around|about|by|in|on|past|since|t\s*=)\s+"
+            ("at", rf"(?:@\s*|\b(?:(?:starting|beginning|start|begin|only)\s+)?"
+                   rf"(?:at|from|after|around|about|by|in|on|past|since|t\s*=)\s+"
                    rf"(?:about\s+|around\s+|exactly\s+)?){_TIME}(?:\s+in(?:to\s+it)?\b)?"),
             ("bare", rf"(?<![\w.]){_TIME}(?:\s+in(?:to\s+it)?\b)?"),
-            ("au", r"\b(?:action\s+units?|aus?)\s*[-_]?\s*0?\d{1,2}[lr]?[a-e]?(?![^\W_])(?:\s*(?:\+|/|&)\s*(?:au)?\s*\d{1,2}[lr]?[a-e]?(?![^\W_.]))*"
+            ("au", r"\b(?:action\s+units?|aus?)\s*[-_]?\s*0?\d{1,2}[lr]?[a-e]?(?![^\W_])"
+                   r"(?:\s*(?:\+|/|&)\s*(?:au)?\s*\d{1,2}[lr]?[a-e]?(?![^\W_.]))*"
                    r"|(?<![\w.])\d{1,2}[lr]?[a-e]?(?:\s*\+\s*\d{1,2}[lr]?[a-e]?(?![^\W_.]))+"),
             ("dotside", r"\.[lr](?![^\W_])"),
             ("value", rf"(?:(?:\bat\s+|\bto\s+|\bof\s+|\bby\s+|[=:]\s*)?(?<![\w.]){_VALUE})(?!\w)"),
@@ -57,7 +63,8 @@ _SCANNER = re.compile(
 )  # fmt: skip
 
 _CONTRACTIONS = (
-    (re.compile(r"\b(wo|ca|sha)n't\b"), r"\1n not"), (re.compile(r"n't\b"), " not"), (re.compile(r"\bcannot\b"), "can not"),
+    (re.compile(r"\b(wo|ca|sha)n't\b"), r"\1n not"), (re.compile(r"n't\b"), " not"),
+    (re.compile(r"\bcannot\b"), "can not"),
     (re.compile(r"\b(he|she|it|that|there|what|who)'s\b"), r"\1 is"), (re.compile(r"\b(they|you|we)'re\b"), r"\1 are"),
     (re.compile(r"\b(i|you|he|she|it|we|they)'(ll|d|ve)\b"), r"\1"), (re.compile(r"\bi'm\b"), "i am"),
 )  # fmt: skip
@@ -74,7 +81,7 @@ class Tag:
     """
 
     text: str
-    readings: dict[str, object] = field(default_factory=dict)
+    readings: dict[str, Any] = field(default_factory=dict)
     start: int = 0
     end: int = 0
 
@@ -90,7 +97,9 @@ def normal(text: str) -> str:
     text = re.sub(r"<(script|style)\b[^>]*>.*?</\1\s*>", " ", text, flags=re.IGNORECASE | re.DOTALL)
     text = re.sub(r"<[^<>]{0,200}>", " ", text)
     text = re.sub(r"&(?:nbsp|amp|lt|gt|quot|#\d+);", " ", text)
-    text = text.translate(str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‑": "-"}))
+    text = text.translate(
+        str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‑": "-"})
+    )
     text = re.sub(r"[*_#`~^\\{}\[\]$]+(?=\W|$)|(?<!\w)[*_#`~^\\{}\[\]$]+", " ", text).lower()
     for pattern, replacement in _CONTRACTIONS:
         text = pattern.sub(replacement, text)
@@ -109,7 +118,7 @@ class _Trie:
             node = node.setdefault(word, {})
         node.setdefault("", {}).setdefault(kind, value)
 
-    def longest(self, words: Sequence[str], start: int) -> tuple[int, dict[str, object]] | None:
+    def longest(self, words: Sequence[str], start: int) -> tuple[int, dict[str, Any]] | None:
         """(end, readings) of the longest phrase that begins at `start`; soft words inside it are skipped."""
         node, best, position = self.root, None, start
         while position < len(words):
@@ -132,12 +141,18 @@ def _spellings(name: str) -> set[str]:
     return {name.lower(), name.lower().replace("_", "")}
 
 
+#: Lists of data/grammar.json that only say that a word is of a kind.
+_GRAMMAR = split_words(
+    "negators, stop, relax, then, become, final, first, rest, and, but, before, after, slow, sudden, brief, micro, "
+    "only, without, from, to, keep, double_negation, uneven, low_negation"
+)
+
+
 @cache
 def _phrases() -> _Trie:
     """Every phrase of the data files. Where two mean the same kind of thing, the first stands."""
     trie, grammar, actions, lexicon = _Trie(), data("grammar"), data("actions"), data("lexicon")
-    for kind in ("negators", "stop", "relax", "then", "become", "final", "first", "rest", "and", "but", "before", "after",
-                 "slow", "sudden", "brief", "micro", "only", "without", "from", "to", "keep", "double_negation", "uneven", "low_negation"):  # fmt: skip
+    for kind in _GRAMMAR:
         for phrase in split_words(grammar[kind]):
             trie.add(phrase, {"negators": "not", "low_negation": "low"}.get(kind, kind), True)
     for side, key in (("L", "left"), ("R", "right"), ("B", "both")):
@@ -200,9 +215,10 @@ def _add_codes(trie: _Trie) -> None:
 def _stems(word: str) -> Iterator[tuple[str, float]]:
     """(possible base word, how much stronger its ending makes it)."""
     for ending, replacements, factor in (
-        ("iest", ("y",), 1.3), ("est", ("", "e"), 1.3), ("ier", ("y",), 1.15), ("er", ("", "e"), 1.15), ("ily", ("y",), 1.0),
-        ("ly", ("", "le"), 1.0), ("iness", ("y",), 1.0), ("ness", ("",), 1.0), ("ing", ("", "e"), 1.0), ("ied", ("y",), 1.0),
-        ("ed", ("", "e"), 1.0), ("ies", ("y",), 1.0), ("es", ("", "e"), 1.0), ("s", ("",), 1.0), ("ful", ("",), 1.0), ("ish", ("", "e"), 0.7),
+        ("iest", ("y",), 1.3), ("est", ("", "e"), 1.3), ("ier", ("y",), 1.15), ("er", ("", "e"), 1.15),
+        ("ily", ("y",), 1.0), ("ly", ("", "le"), 1.0), ("iness", ("y",), 1.0), ("ness", ("",), 1.0),
+        ("ing", ("", "e"), 1.0), ("ied", ("y",), 1.0), ("ed", ("", "e"), 1.0), ("ies", ("y",), 1.0),
+        ("es", ("", "e"), 1.0), ("s", ("",), 1.0), ("ful", ("",), 1.0), ("ish", ("", "e"), 0.7),
     ):  # fmt: skip
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             stem = word[: -len(ending)]
@@ -212,12 +228,14 @@ def _stems(word: str) -> Iterator[tuple[str, float]]:
                 yield stem[:-1], factor
 
 
-def _inflected(word: str) -> dict[str, object]:
+def _inflected(word: str) -> dict[str, Any]:
     """Readings of a word through its base form: feelings, movements and expressions only."""
     root = _phrases().root
     for stem, factor in _stems(word):
         found = root.get(stem, {}).get("", {})
-        readings = {kind: value for kind, value in found.items() if kind in ("emotion", "situation", "verb", "act", "part")}
+        readings = {
+            kind: value for kind, value in found.items() if kind in ("emotion", "situation", "verb", "act", "part")
+        }
         if readings:
             if "emotion" in readings and factor != 1.0:
                 label, strength = readings["emotion"]
@@ -227,20 +245,22 @@ def _inflected(word: str) -> dict[str, object]:
 
 
 @cache
-def _spelling_targets() -> dict[str, dict[str, object]]:
+def _spelling_targets() -> dict[str, dict[str, Any]]:
     """Words with one letter left out or two swapped → readings; for misspelt words of feeling."""
-    result: dict[str, dict[str, object]] = {}
+    result: dict[str, dict[str, Any]] = {}
     for word, node in _phrases().root.items():
         found = node.get("", {})
         if len(word) < 5 or not {"emotion", "act"} & set(found):
             continue
         for place in range(1, len(word)):
             result.setdefault(word[:place] + word[place + 1 :], {**found, "meant": word})
-            result.setdefault(word[:place] + word[place : place + 2][::-1] + word[place + 2 :], {**found, "meant": word})
+            result.setdefault(
+                word[:place] + word[place : place + 2][::-1] + word[place + 2 :], {**found, "meant": word}
+            )
     return result
 
 
-def _misspelt(word: str) -> dict[str, object]:
+def _misspelt(word: str) -> dict[str, Any]:
     if len(word) < 4 or word in _friends():
         return {}
     found = _spelling_targets().get(word)
@@ -299,14 +319,22 @@ def number(text: str) -> float | None:
 _TIMES = ("span", "edge", "lasting", "over", "until", "wait", "later", "at", "bare")
 
 
-def _time_reading(kind: str, text: str) -> object:
+def _time_reading(kind: str, text: str) -> Any:
     if kind == "span":
-        parts = [part for part in re.split(r"\s*(?:\bto\b|\buntil\b|\btill\b|\band\b|-|–|…)\s*", re.sub(r"^(from|between)\s+", "", text)) if part]
+        parts = [
+            part
+            for part in re.split(
+                r"\s*(?:\bto\b|\buntil\b|\btill\b|\band\b|-|–|…)\s*", re.sub(r"^(from|between)\s+", "", text)
+            )
+            if part
+        ]
         return tuple(abs(seconds(part) or 0.0) for part in (parts[0], parts[-1]))
     if kind == "edge":
         which = "first" if "first" in text else "last"
         rest = re.sub(r".*\b(?:first|last|final)\b", "", text).strip()
-        return which, (seconds(rest) if re.match(_NUMBER + r"\s", rest) else data("grammar")["units"].get(rest, 1.0)) or 1.0
+        return which, (
+            seconds(rest) if re.match(_NUMBER + r"\s", rest) else data("grammar")["units"].get(rest, 1.0)
+        ) or 1.0
     return seconds(re.sub(r"^.*?(?=\d|\bframe|\bhalf\b)", "", text) if re.search(r"\d", text) else _last_number(text))
 
 
@@ -316,7 +344,7 @@ def _last_number(text: str) -> str:
 
 
 def _codes(text: str) -> list[tuple[str, str, float | None]]:
-    """"au1+2l+5b" → [(code, side, intensity or None)]."""
+    """ "au1+2l+5b" → [(code, side, intensity or None)]."""
     letters, found = data("aus")["letters"], []
     for digits, side, letter in re.findall(r"0?(\d{1,2})([lr]?)([a-e]?)(?![^\W_])", text):
         found.append((str(int(digits)), side.upper(), letters.get(letter) if letter else None))
@@ -358,7 +386,9 @@ def _single(kind: str, piece: str) -> Tag | None:
         digits = re.search(r"\d*[.,]?\d+", piece)
         value = float(digits.group().replace(",", ".")) if digits else 0.0
         percent = "%" in piece or "cent" in piece
-        return Tag(piece.strip(), {"value": value / 100 if percent else value, "prefix": not piece.strip()[0].isdigit()})
+        return Tag(
+            piece.strip(), {"value": value / 100 if percent else value, "prefix": not piece.strip()[0].isdigit()}
+        )
     if kind == "quote":
         return Tag(piece, {"quote": piece.strip("\"'")})
     if kind == "mark":
@@ -378,7 +408,7 @@ def _unspaced() -> tuple[tuple[str, tuple[str, float]], ...]:
     return tuple((word, (label, 0.75)) for label, text in lists for word in split_words(text) if ord(word[0]) > 0x2E80)
 
 
-def _script(piece: str) -> dict[str, object]:
+def _script(piece: str) -> dict[str, Any]:
     if ord(piece[0]) <= 0x2E80:
         return {}
     return next(({"foreign": value} for word, value in _unspaced() if word in piece), {})

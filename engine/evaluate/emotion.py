@@ -1,13 +1,16 @@
 """`engine evaluate emotion`: how well directions in words are understood, against hand-written expectations.
 
-The texts (`engine/emotion/data/hand_*.jsonl`) were written before the code that reads them; `dev` was used while that code
+The texts (`engine/emotion/data/hand_*.jsonl`) were written before the code that reads them; `dev` was used while
+that code
 was made, `test` only measures. A text's expectation names AU codes that must be active, and codes that may be:
-`"4 7 | 5 9"`; `"23/24"` is met by either, `"12L"` by the left side alone. Head and gaze codes (51–64) are free unless asked for.
+`"4 7 | 5 9"`; `"23/24"` is met by either, `"12L"` by the left side alone. Head and gaze codes (51–64) are free
+unless asked for.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import time
@@ -29,7 +32,13 @@ ACTIVE = 0.08
 TOLERANCE = 0.45
 _SIGNED = {"Gaze Horizontal": ("61", "62", 1.0), "Gaze Vertical": ("63", "64", 1.0), "Head Yaw": ("51", "52", 0.4),
            "Head Pitch": ("53", "54", 0.3), "Head Roll": ("55", "56", 0.25)}  # fmt: skip
-BARS = {"AU activation F1": 0.92, "side accuracy": 0.98, "order and time": 0.95, "intensity order": 0.95, "negation": 0.95}
+BARS = {
+    "AU activation F1": 0.92,
+    "side accuracy": 0.98,
+    "order and time": 0.95,
+    "intensity order": 0.95,
+    "negation": 0.95,
+}
 
 Method = Callable[[dict], Curves]
 
@@ -123,8 +132,8 @@ def judge(case: dict, curves: Curves, score: Score) -> None:
         score.check("negation", code not in face.active(None), f"{text!r}: AU{code} moves")
     if "order" in case:
         first, second = (part.strip().split("/") for part in case["order"].split("<"))
-        begins = face.begins(first), face.begins(second)
-        good = None not in begins and begins[0] < begins[1]
+        begins = one, other = face.begins(first), face.begins(second)
+        good = one is not None and other is not None and one < other
         score.check("order and time", good, f"{text!r}: {case['order']}, found {begins}")
     for key, find in (("starts", face.begins), ("ends", face.ends)):
         for code, when in case.get(key, {}).items():
@@ -169,7 +178,7 @@ def judge_chain(chain: dict, method: Method, score: Score) -> None:
         face = Face(method({"text": text}))
         sums.append(sum(float(face.value(code).max()) for code in chain["by"].split()))
     for (before, after), (low, high) in zip(
-        zip(chain["ascending"], chain["ascending"][1:], strict=False), zip(sums, sums[1:], strict=False), strict=True
+        zip(chain["ascending"], chain["ascending"][1:], strict=False), itertools.pairwise(sums), strict=True
     ):
         score.check("intensity order", high > low + 0.01, f"{before!r} {low:.2f}, {after!r} {high:.2f}")
 
@@ -231,7 +240,9 @@ def measure(part: str, method: Method) -> Score:
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("emotion", help="directions in words against hand-written expectations")
-    parser.add_argument("--part", choices=("dev", "test"), default="test", help="texts used while making it, or only measured")
+    parser.add_argument(
+        "--part", choices=("dev", "test"), default="test", help="texts used while making it, or only measured"
+    )
     parser.add_argument("--misses", action="store_true", help="list what went wrong (spoils the test part for tuning)")
     parser.set_defaults(func=run)
 

@@ -1,0 +1,227 @@
+"""Orders: one thing each that the face is told, made from what a clause names.
+
+A *head* is what a clause names (a feeling, an expression, a code, a movement of a part) with its degree, number, side
+and denial; an *order* says what that does to the face, as slots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .tables import MAX_INTENSITY, data, emotion, emotions, expression, slots
+
+
+@dataclass
+class Order:
+    """One thing the face is told.
+
+    Attributes:
+        kind: "state", "add", "release" or "never".
+        what: The reading, for the artist. source: The words it comes from.
+        face: [S] values. mask: [S] bool, the slots it speaks about. exact: [S] bool, values given by number.
+        feelings: [(label, intensity, side)] of a state, from which blends are made.
+        lasting, until, over: Seconds, or None. pace: Factor on the codes' own times. brief: Seconds a passing one
+        lasts.
+        times: How often a passing one is repeated; `swing` turns every second one round.
+        part: The part of the face that an addition moves: the next order to the same part takes its place.
+        soft: A "never" that gives way to what other orders need ("not scared, only surprised").
+    """
+
+    kind: str
+    what: str
+    source: str
+    face: np.ndarray
+    mask: np.ndarray
+    exact: np.ndarray
+    feelings: list[tuple[str, float, str]] = field(default_factory=list)
+    lasting: float | None = None
+    until: float | None = None
+    over: float | None = None
+    pace: float = 1.0
+    brief: float | None = None
+    times: int = 1
+    swing: bool = False
+    soft: bool = False
+    part: str = ""
+    onset: float = 1.0
+    offset: float = 1.0
+
+
+@dataclass
+class Head:
+    """Something a clause names: a feeling, an expression, a code, a movement of a part, or a part alone."""
+
+    kind: str
+    value: Any
+    source: str
+    place: int
+    negated: bool = False
+    low: bool = False
+    degree: float | None = None
+    number: float | None = None
+    side: str = ""
+    region: np.ndarray | None = None
+    stopped: bool = False
+
+
+def region(part: str, side: str = "") -> np.ndarray:
+    return slots().mask(data("actions")["parts"][part]["region"], side)
+
+
+def neutral(what: str, source: str, let_go: bool = False) -> Order:
+    size = len(slots())
+    everything = np.full(size, let_go)
+    return Order("state", what, source, np.zeros(size), everything, np.zeros(size, dtype=bool))
+
+
+def never(mask: np.ndarray, head: Head, what: str) -> Order:
+    size = len(slots())
+    return Order("never", what, head.source, np.zeros(size), mask, np.zeros(size, dtype=bool))
+
+
+def release(mask: np.ndarray, head: Head, what: str) -> Order:
+    size = len(slots())
+    return Order("release", what, head.source, np.zeros(size), mask, np.zeros(size, dtype=bool))
+
+
+def _intensity(head: Head, base: float) -> float:
+    """How strongly: by number, or the word's own strength times its degrees."""
+    if head.number is not None:
+        return min(head.number, MAX_INTENSITY)
+    strength = base * (1.0 if head.degree is None else head.degree)
+    if head.low:
+        strength *= 0.35
+    return float(min(strength, MAX_INTENSITY))
+
+
+def order_of(head: Head, notes: list[str]) -> Order | None:
+    if head.kind == "emotion":
+        return _feeling(head)
+    if head.kind == "act":
+        return _act(head)
+    if head.kind == "facs":
+        return _facs(head, notes)
+    return _move(head, notes)
+
+
+def feeling_face(feeling: tuple[str, float, str]) -> np.ndarray:
+    label, intensity, side = feeling
+    return emotion(label).face(intensity, side)
+
+
+def label_order(label: str, intensity: float, side: str = "", source: str = "") -> Order:
+    """The state of one emotion at an intensity."""
+    size, entry, name = len(slots()), emotions()[label], label.replace("_", " ")
+    where = {"L": ", on the left", "R": ", on the right"}.get(side, "")
+    what = name if not entry.aus else f"{name} at {intensity:.2f}{where}"
+    face, everything, nothing = entry.face(intensity, side), np.ones(size, dtype=bool), np.zeros(size, dtype=bool)
+    feelings = [(label, intensity, side)]
+    source = source or name
+    return Order("state", what, source, face, everything, nothing, feelings, onset=entry.onset, offset=entry.offset)
+
+
+def _feeling(head: Head) -> Order:
+    label, strength = head.value
+    name = label.replace("_", " ")
+    if head.negated:
+        order = never(emotion(label).face(1.0, head.side) > 0, head, f"no {name}")
+        order.soft = True
+        return order
+    return label_order(label, _intensity(head, strength), head.side, head.source)
+
+
+def _act(head: Head) -> Order:
+    act = data("actions")["acts"][head.value]
+    size = len(slots())
+    intensity = _intensity(head, act["base"])
+    if head.negated:
+        codes = [code for code, spec in act["aus"].items() if not isinstance(spec, int | float) or spec >= 0.6]
+        return never(slots().mask(codes, head.side), head, f"no {head.source}")
+    face = expression(act["aus"], intensity, head.side)
+    kind = "state" if act.get("expressive") else "add"
+    mask = np.ones(size, dtype=bool) if kind == "state" else slots().mask(act["aus"])
+    side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
+    order = Order(kind, f"{head.value} at {intensity:.2f}{side}", head.source, face, mask, np.zeros(size, dtype=bool))
+    order.brief = act.get("seconds")
+    order.times = act.get("times", 1)
+    order.swing = bool(act.get("swing"))
+    return order
+
+
+def kept_out(head: Head) -> list[Order]:
+    """Codes that an expression excludes by its nature: a smile without teeth parts no lips."""
+    if head.kind != "act" or head.negated:
+        return []
+    codes = data("actions")["acts"][head.value].get("never")
+    return [never(slots().mask(codes), head, f"without {code_names(codes)}")] if codes else []
+
+
+def _facs(head: Head, notes: list[str]) -> Order | None:
+    index, table = slots(), data("aus")
+    size = len(index)
+    face, mask, exact = np.zeros(size), np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
+    said = []
+    for code, side, letter in head.value:
+        side = side or head.side
+        if code in table["missing"]:
+            notes.append(f"AU{code} {table['missing'][code]} has no channel in Mien; it was left out.")
+            continue
+        stand_in = table["stand_ins"].get(code)
+        parts = stand_in["as"] if stand_in else {code: 1.0}
+        if not stand_in and code not in table["aus"]:
+            notes.append(f"There is no AU{code} in FACS that Mien can move; it was left out.")
+            continue
+        value = head.number if head.number is not None else letter
+        given = value is not None
+        value = _intensity(head, 1.0 if code in ("43", "45", "46") else 0.7) if value is None else value
+        if value > MAX_INTENSITY:
+            notes.append(f"AU{code} at {value:g} is beyond {MAX_INTENSITY}; it was held there.")
+            value = MAX_INTENSITY
+        rows = index.mask(parts, side if side in "LR" else "")
+        for part, share in parts.items():
+            face[index.mask([part], side if side in "LR" else "")] = value * share
+        mask |= rows
+        exact |= rows & given
+        name = stand_in["name"] if stand_in else table["aus"][code]["name"]
+        said.append(f"AU{code} {name}{'.' + side if side in ('L', 'R') else ''} at {value:.2f}")
+    if not said:
+        return None
+    if head.negated:
+        return never(mask, head, "no " + ", ".join(text.split(" at ")[0] for text in said))
+    return Order("add", ", ".join(said), head.source, face, mask, exact)
+
+
+def _move(head: Head, notes: list[str]) -> Order | None:
+    part, verbs, values = head.value
+    index, table = slots(), data("aus")
+    known: dict[str, float] = {}
+    for code, value in values.items():
+        if code in table["stand_ins"]:
+            known |= {inner: share * value for inner, share in table["stand_ins"][code]["as"].items()}
+        elif code in table["missing"]:
+            notes.append(f"{table['missing'][code]} has no channel in Mien; it was left out.")
+        else:
+            known[code] = value
+    if not known and values:
+        return None
+    side_of = head.side if head.side in ("L", "R") else ""
+    faces = index.vector(known, side_of)
+    if head.negated:
+        return never((faces > 0) if known else region(part, side_of), head, f"{part} not {' '.join(verbs)}")
+    intensity = _intensity(head, 0.85)
+    faces = faces * (intensity if head.number is not None else intensity / 0.85)
+    side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
+    what = f"{part} {' '.join(verbs)}".strip() + side
+    family = "brows" if "brow" in part else "eyes" if "lid" in part else part
+    mask = region(part, side_of) if not known else faces > 0
+    return Order("add", what, head.source, faces, mask, np.zeros(len(index), dtype=bool), part=family + side_of)
+
+
+def code_names(codes) -> str:
+    table = data("aus")["aus"]
+    return ", ".join(
+        f"AU{code.rstrip('LRMUD')}" + (f" {table[code]['name']}" if code in table else "") for code in codes
+    )
