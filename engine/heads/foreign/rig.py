@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ...contract.channels import CHANNELS, MASK_ZONES, UNITS
 from .. import format as head_format
@@ -45,6 +45,12 @@ class Rig:
     bends: dict[tuple[str, ...], np.ndarray]
     eyes: Mapping[str, head_format.Eye] | None
     pivot: np.ndarray
+
+
+def point(place: np.ndarray) -> tuple[float, float, float]:
+    """A place [3] as head.json holds it."""
+    x, y, z = (float(number) for number in place)
+    return x, y, z
 
 
 def part_index(name: str) -> int:
@@ -135,7 +141,7 @@ def nearest(
     """For points [N, 3], the nearest of the `usable` triangles [T] bool: (its index [N], the distance [N])."""
     ids = np.flatnonzero(usable & (areas(vertices, triangles) > _SMALLEST_AREA))
     corners = vertices[triangles[ids]]
-    tree = cKDTree(corners.mean(axis=1))
+    tree = KDTree(corners.mean(axis=1))
     _, near = tree.query(points, k=min(_CANDIDATES, len(ids)))
     near = near.reshape(len(points), -1)
     best, chosen = np.full(len(points), np.inf), np.zeros(len(points), dtype=np.int64)
@@ -221,15 +227,14 @@ def assemble(
         "sh_degree": splats.sh_degree,
         "units": units,
         "combinations": [{"units": list(names)} for names in bends],
-        "neck": {"pivot": [float(x) for x in rig.pivot]},
+        "neck": {"pivot": list(point(rig.pivot))},
         "parts": parts,
         "camera": _portrait(rig),
         **info,
     }
     if rig.eyes is not None:
         described["eyes"] = {
-            side: {"centre": [float(x) for x in eye.centre], "yaw": eye.yaw, "pitch": eye.pitch}
-            for side, eye in rig.eyes.items()
+            side: {"centre": list(eye.centre), "yaw": eye.yaw, "pitch": eye.pitch} for side, eye in rig.eyes.items()
         }
     return head_format.make_head(described, arrays, thumbnail)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -236,7 +236,9 @@ def to_gaussians(splats: Splats, matrix: np.ndarray | None = None) -> Gaussians:
     )
 
 
-def orbit(target: np.ndarray, azimuth: float, elevation: float, distance: float, field: float, size: int) -> Camera:
+def orbit(
+    target: Sequence[float] | np.ndarray, azimuth: float, elevation: float, distance: float, field: float, size: int
+) -> Camera:
     """A camera around a head (Mien's axes): azimuth 0 looks into its face, positive from its own left; radians, metres.
 
     Args:
@@ -251,7 +253,7 @@ def orbit(target: np.ndarray, azimuth: float, elevation: float, distance: float,
     return Camera(matrix, np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]]), size, size)
 
 
-def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
+def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
     """Write a binary file whole or not at all: `write` gets the open stream.
 
     Raises:

@@ -24,7 +24,7 @@ from .. import format as head_format
 from ..deform import Deformer
 from . import landmarks
 from .mouth import Rim, curtain, is_translucent, joined, lips
-from .rig import UNKNOWN_LICENCE, Rig, areas, assemble, from_head, nearest, part_index
+from .rig import UNKNOWN_LICENCE, Rig, areas, assemble, from_head, nearest, part_index, point
 from .splats import Splats, from_gaussians, moved
 
 KEEP = 0.45
@@ -165,13 +165,13 @@ def _fitted(template: head_format.Head, there: np.ndarray, here: np.ndarray) -> 
     whole = part != part_index("skin")
     fitted = vertices.copy()
     fitted[~whole] += bend(vertices[~whole])
-    eyes = {}
+    eyes, template_eyes = {}, template.eyes or {}
     for side, letter, iris in (("left", "L", landmarks.LEFT_IRIS), ("right", "R", landmarks.RIGHT_IRIS)):
         ball = part == part_index(f"eye.{letter}")
         shift = here[iris] - there[iris]
         fitted[ball] += shift
-        eye = rig.eyes[side]
-        eyes[side] = head_format.Eye(tuple(float(x) for x in np.array(eye.centre) + shift), eye.yaw, eye.pitch)
+        eye = template_eyes[side]
+        eyes[side] = head_format.Eye(point(np.array(eye.centre) + shift), eye.yaw, eye.pitch)
     teeth = np.isin(part, [part_index(name) for name in _MOUTH])
     if teeth.any():
         rotation, scale, shift, _ = _similarity(vertices[teeth], vertices[teeth] + bend(vertices[teeth]))
@@ -246,9 +246,9 @@ def _bound(rig: Rig, cloud: Splats, lining: np.ndarray, rim: Rim) -> np.ndarray:
     points = cloud.position.astype(np.float64)
     skin = (rig.part == part_index("skin")) & ~lining
     triangle, distance = nearest(points, rig.vertices, rig.triangles, skin)
-    for letter, side in (("L", "left"), ("R", "right")):
-        ball = rig.part == part_index(f"eye.{letter}")
-        centre = np.array(rig.eyes[side].centre)
+    for side, eye in (rig.eyes or {}).items():
+        ball = rig.part == part_index(f"eye.{side[0].upper()}")
+        centre = np.array(eye.centre)
         radius = np.linalg.norm(rig.vertices[rig.triangles[ball]].reshape(-1, 3) - centre, axis=1).max()
         close = np.flatnonzero(np.linalg.norm(points - centre, axis=1) < radius + _BESIDE_EYE)
         if len(close):
@@ -318,9 +318,9 @@ def _unseen(
     old = there.vertices[template["mesh.triangles"][template["gaussians.triangle"][chosen]]]
     new = rig.vertices[rig.triangles[bound]]
     position = own.position[chosen] + new.mean(axis=1) - old.mean(axis=1)
-    for side, letter in (("left", "L"), ("right", "R")):
-        ball = rig.part[bound] == part_index(f"eye.{letter}")
-        centre = np.array(rig.eyes[side].centre)
+    for side, eye in (rig.eyes or {}).items():
+        ball = rig.part[bound] == part_index(f"eye.{side[0].upper()}")
+        centre = np.array(eye.centre)
         position[ball] = centre + _INSIDE_EYE * (position[ball] - centre)
     return Splats(
         position.astype(np.float32), own.rotation[chosen], own.log_scale[chosen], own.opacity_logit[chosen], sh
