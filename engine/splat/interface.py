@@ -50,6 +50,9 @@ class Camera:
     crop: tuple[int, int, int, int] | None = None
 
     def __post_init__(self) -> None:
+        if not (1 <= self.width <= MAX_SIZE and 1 <= self.height <= MAX_SIZE):
+            size = f"{self.width} × {self.height}"
+            raise MienError(f"A picture of {size} can't be rendered; use 1 to {MAX_SIZE} pixels a side.")
         for name, shape in (("world_to_camera", (4, 4)), ("K", (3, 3))):
             try:
                 matrix = np.asarray(getattr(self, name), dtype=np.float64)
@@ -63,9 +66,6 @@ class Camera:
             raise MienError("The camera's world_to_camera is no rigid motion; take out its scale and mirroring.")
         if not (self.K[0, 0] > 0 and self.K[1, 1] > 0):
             raise MienError("The camera's focal lengths K[0][0] and K[1][1] must be above 0 pixels; correct them.")
-        if not (1 <= self.width <= MAX_SIZE and 1 <= self.height <= MAX_SIZE):
-            size = f"{self.width} × {self.height}"
-            raise MienError(f"A picture of {size} can't be rendered; use 1 to {MAX_SIZE} pixels a side.")
         if not (math.isfinite(self.near) and self.near > 0):
             raise MienError(f"The camera's near distance must be above 0 metres, not {self.near}; correct it.")
         x, y, width, height = self.region
