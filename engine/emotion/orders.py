@@ -138,7 +138,8 @@ def _act(head: Head) -> Order:
     size = len(slots())
     intensity = _intensity(head, act["base"])
     if head.negated:
-        codes = [code for code, spec in act["aus"].items() if not isinstance(spec, int | float) or spec >= 0.6]
+        least = 0.6 if act.get("expressive") else 0.0
+        codes = [code for code, spec in act["aus"].items() if not isinstance(spec, int | float) or spec >= least]
         return never(slots().mask(codes, head.side), head, f"no {head.source}")
     face = expression(act["aus"], intensity, head.side)
     kind = "state" if act.get("expressive") else "add"

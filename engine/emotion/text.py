@@ -20,7 +20,7 @@ import numpy as np
 
 from ..contract.errors import MienError
 from .orders import Head, Order, feeling_face, kept_out, neutral, never, order_of, region, release
-from .tables import data, slots
+from .tables import data, emotion, slots
 from .words import Tag, normal, tags
 
 MAX_CHARACTERS = 20_000
@@ -182,7 +182,7 @@ def _clauses(found: list[Tag]) -> list[_Clause]:
     for position, tag in enumerate(found):
         joining = next((kind for kind in _LEADS if kind in tag), None)
         coming_from = ("from" in tag or coming_from) and "stop_mark" not in tag
-        if "to" in tag and coming_from and _has_content(current):
+        if "to" in tag and (coming_from or _from_here_to(current, found[position + 1 :])) and _has_content(current):
             close("then", "to")
         elif "stop_mark" in tag:
             close("stop")
@@ -202,6 +202,14 @@ def _clauses(found: list[Tag]) -> list[_Clause]:
             current.append(tag)
     close()
     return clauses
+
+
+def _from_here_to(current: list[Tag], coming: list[Tag]) -> bool:
+    """ "A smile into a grin": a feeling or an expression stands on both sides."""
+    if not any("emotion" in tag or "act" in tag for tag in current):
+        return False
+    following = next((tag for tag in coming if "degree" not in tag), None)
+    return following is not None and ("emotion" in following or "act" in following)
 
 
 def _part_before_after(leads: set[str], current: list[Tag]) -> list[list[Tag]]:
@@ -261,6 +269,12 @@ def _read_clause(clause: _Clause, memory: _Memory, notes: list[str]) -> None:
             clause.heads.append(Head("act", tag["act"], tag.text, place))
         elif "verb" in tag and (parts or ("emotion" not in tag and _fits(memory.part, tag["verb"]))):
             verbs.append((place, tag["verb"], tag.text))
+        elif (
+            "emotion" in tag
+            and "verb" in tag
+            and any("emotion" in other and "verb" not in other for other in clause.tags)
+        ):
+            continue  # "calms her down": the other word names the feeling
         elif "emotion" in tag:
             clause.heads.append(Head("emotion", tag["emotion"], tag.text, place))
             if "meant" in tag:
@@ -302,6 +316,7 @@ def _read_moves(clause: _Clause, parts, verbs, sides, memory: _Memory, notes: li
     """Pair parts with verbs: "raise the left upper lip", "eyes wide", "look down to the left"."""
     table = data("actions")["parts"]
     steered = ("gaze", "head", "jaw", "mouth", "eyes")
+    named = bool(parts)
     names = [name for _, name in parts]
     if "eyes" in names and "gaze" in names:  # "eyes look left"
         parts = [entry for entry in parts if entry[1] != "eyes"]
@@ -328,7 +343,8 @@ def _read_moves(clause: _Clause, parts, verbs, sides, memory: _Memory, notes: li
         if chosen:
             values: dict[str, float] = {}
             for verb in chosen:
-                values.update(known[verb])
+                # "Turn the head right … and back": back to where it was.
+                values.update({} if verb == "back" and not named else known[verb])
             side = "" if turning else "?"
             if table[name].get("one_sided"):
                 side = "one"
@@ -372,8 +388,10 @@ def _modify(clause: _Clause, negations, degrees, numbers, sides) -> None:
             target.low = True
         elif target.degree is None:
             target.degree = factor
+        elif min(target.degree, factor) < 1:  # "a very slight hint": less, but not a tenth
+            target.degree = 0.85 * min(target.degree, factor)
         else:
-            target.degree *= 1 + 0.6 * (factor - 1) if factor > 1 else factor
+            target.degree *= 1 + 0.6 * (factor - 1)
     for place, value, prefix in numbers:
         before = [head for head in heads if head.place < place and head.number is None and head.kind != "part"]
         after = [head for head in heads if head.place > place]
@@ -381,6 +399,9 @@ def _modify(clause: _Clause, negations, degrees, numbers, sides) -> None:
             head.number = value
     for place, side in sides:
         _give_side(clause, heads, place, side)
+    if not sides and any("one" in tag for tag in clause.tags):
+        for head in heads:
+            head.side = "one" if head.side == "?" else head.side
     for head in heads:
         if head.side in ("?", "one"):
             head.side = "L" if head.side == "one" else ""
@@ -391,11 +412,18 @@ def _give_side(clause: _Clause, heads: list[Head], place: int, side: str) -> Non
         clause.side = side
         return
     free = [head for head in heads if head.side in ("", "?", "one") and not (head.kind == "move" and head.side == "")]
+    # Feelings have no side of their own where a part of the face is named that has: "left eyebrow sceptically raised".
+    sided = [head for head in free if head.kind != "emotion" or _is_lopsided(head)]
+    free = sided or free
     # One side in a clause is everybody's; with several, each goes to what follows it, or else to what stands before.
     count = sum("side" in tag for tag in clause.tags)
     chosen = free if count == 1 else [head for head in free if head.place > place][:1] or free[-1:]
     for head in chosen:
         head.side = side
+
+
+def _is_lopsided(head: Head) -> bool:
+    return any(isinstance(spec, dict) for spec in emotion(head.value[0]).aus.values())
 
 
 def _share_numbers(clauses: list[_Clause]) -> None:
@@ -475,6 +503,7 @@ def _beats(clauses: list[_Clause], notes: list[str]) -> list[Beat]:
     waiting: dict[str, Any] = {}
     wait = 0.0
     swap: int | None = None
+    sentence = -1
     for position, clause in enumerate(clauses):
         own = clause.time
         if clause.side and not clause.heads and _last_orders(beats):
@@ -484,16 +513,19 @@ def _beats(clauses: list[_Clause], notes: list[str]) -> list[Beat]:
             _start(beats[-1], clause)
             continue
         silent = not clause.heads and not clause.relax and not clause.stop
-        if silent:
+        if not silent:
+            sentence = clause.sentence
+        else:
             if "wait" in own:
                 wait += float(own["wait"])
             elif own:
                 follows = next(
                     (other for other in clauses[position + 1 :] if other.heads or other.relax or other.stop), None
                 )
+                follows = follows if follows and follows.sentence == clause.sentence else None
                 if follows and not (set(follows.time) & set(_STARTS)) and not follows.leads & {"then", "final"}:
                     waiting = {**waiting, **own}
-                elif beats[-1].orders:
+                elif beats[-1].orders and clause.sentence == sentence:
                     _give_time(beats, clause)
             if clause.leads & {"then", "final"} and position + 1 < len(clauses):
                 clauses[position + 1].leads |= clause.leads & {"then", "final"}
@@ -575,6 +607,11 @@ def _only_masks(clause: _Clause, beats: list[Beat]) -> bool:
     negated = clause.heads[0].negated
     if clause.stop or negated:
         return False
+    side = clause.heads[0].side
+    if side in ("L", "R") and last and (last[-1].kind == "add" or not last[-1].feelings):  # "wink with the right eye"
+        _turn_side(beats, side)
+        if last[-1].kind == "add":
+            return True
     state = next((order for order in reversed(last) if order.kind == "state"), None)
     if state is None:
         return True
@@ -624,7 +661,7 @@ def _start(beat: Beat, clause: _Clause) -> None:
         beat.start = own["span"][0]
     elif "edge" in own:
         which, length = own["edge"]
-        beat.start = 0.0 if which == "first" else ("last", length)
+        beat.start = {"first": 0.0, "last": ("last", length), "next": None}[which]
     elif "at" in own:
         beat.start = own["at"]
     elif "wait" in own:
@@ -647,7 +684,7 @@ def _timing(order: Order, clause: _Clause) -> None:
         order.until = own["word"][1]
     if "span" in own:
         order.until = own["span"][1]
-    if "edge" in own and own["edge"][0] == "first":
+    if "edge" in own and own["edge"][0] != "last":
         order.lasting = own["edge"][1]
     for key in ("lasting", "until", "over"):
         if key in own:
@@ -712,7 +749,7 @@ def _orders(clause: _Clause, beats: list[Beat], beat: Beat, notes: list[str]) ->
         order = order_of(head, notes)
         if order is None:
             continue
-        if mask is not None and order.kind in ("state", "never"):
+        if mask is not None and order.kind in ("state", "never") and _is_narrowed(order, head, mask, clause):
             _narrow(order, mask, regions, beats)
         if head.stopped and not head.negated and order.kind != "never":
             orders += _stop(order, head, beats, beat, clause)
@@ -720,6 +757,13 @@ def _orders(clause: _Clause, beats: list[Beat], beat: Beat, notes: list[str]) ->
         orders.append(order)
         orders += kept_out(head)
     return orders
+
+
+def _is_narrowed(order: Order, head: Head, mask: np.ndarray, clause: _Clause) -> bool:
+    """An expression that lives in the named part anyway is whole there: "pouting lips"."""
+    if head.kind != "act" or clause.only or order.kind == "never":
+        return True
+    return not (order.face[mask] >= 0.5 * order.face.max()).any()
 
 
 def _narrow(order: Order, mask: np.ndarray, regions: list[Head], beats: list[Beat]) -> None:

@@ -36,7 +36,7 @@ _SCANNER = re.compile(
             ("quote", r"\"[^\"]{1,120}\"|(?<![^\W_])'[^']{1,80}'(?![^\W_])"),
             ("span", rf"(?:\b(?:from|between)\s+)(?:{_TIME}|{_NUMBER})\s*(?:to|until|till|and|-|–|…)\s*{_TIME}"
                      rf"|(?<![\w.])(?:\d+(?:\.\d+)?)\s*(?:s|sec)?\s*(?:-|–|to)\s*\d+(?:\.\d+)?\s*{_UNIT}"),
-            ("edge", rf"\b(?:(?:in|for|during|within|over)\s+)?(?:the\s+)?(?:very\s+)?(?:first|last|final)\s+"
+            ("edge", rf"\b(?:(?:in|for|during|within|over)\s+)?(?:the\s+)?(?:very\s+)?(?:first|last|final|next)\s+"
                      rf"(?:{_NUMBER}\s+)?{_UNIT}"),
             ("lasting", rf"\b(?:for|lasting|lasts|during|held)\s+(?:(?:about|around|just|only|for)\s+)?{_TIME}"),
             ("over", rf"\b(?:over|within|across|in\s+the\s+course\s+of|taking|takes|through|throughout)\s+"
@@ -182,6 +182,7 @@ def _phrases() -> _Trie:
                 trie.add(phrase, "emotion", (label, float(strength)))
     for name, row in data("emotions")["emotions"].items():
         trie.add(name.replace("_", " "), "emotion", (name, 0.0 if not row["aus"] else 0.75))
+    trie.add("one", "one", True)
     for label, phrases in lexicon["situations"].items():
         for phrase in split_words(phrases):
             trie.add(phrase, "situation", (label, 0.75))
@@ -231,7 +232,12 @@ def _stems(word: str) -> Iterator[tuple[str, float]]:
 def _inflected(word: str) -> dict[str, Any]:
     """Readings of a word through its base form: feelings, movements and expressions only."""
     root = _phrases().root
-    for stem, factor in _stems(word):
+    stems = list(_stems(word))
+    # "Startles" and "terrifying" are known by "startled" and "terrified".
+    stems += [
+        (stem[:-1] + "ied" if stem.endswith("y") else stem + end, 1.0) for stem, _ in stems for end in ("d", "ed")
+    ]
+    for stem, factor in stems:
         found = root.get(stem, {}).get("", {})
         readings = {
             kind: value for kind, value in found.items() if kind in ("emotion", "situation", "verb", "act", "part")
@@ -330,8 +336,8 @@ def _time_reading(kind: str, text: str) -> Any:
         ]
         return tuple(abs(seconds(part) or 0.0) for part in (parts[0], parts[-1]))
     if kind == "edge":
-        which = "first" if "first" in text else "last"
-        rest = re.sub(r".*\b(?:first|last|final)\b", "", text).strip()
+        which = re.search(r"first|last|final|next", text)[0].replace("final", "last")
+        rest = re.sub(r".*\b(?:first|last|final|next)\b", "", text).strip()
         return which, (
             seconds(rest) if re.match(_NUMBER + r"\s", rest) else data("grammar")["units"].get(rest, 1.0)
         ) or 1.0
