@@ -44,9 +44,17 @@ def _followed(mesh: bpy.types.Mesh) -> bpy.types.Object | None:
 @bpy.app.handlers.persistent
 def _after_update(scene, depsgraph) -> None:
     global _counted
-    if len(bpy.data.objects) != _counted and not bpy.app.is_job_running("RENDER"):
-        _counted = len(bpy.data.objects)
+    if len(bpy.data.objects) == _counted or bpy.app.is_job_running("RENDER"):
+        return
+    _counted = len(bpy.data.objects)
+    if bpy.app.background:
         separate()
+    elif not bpy.app.timers.is_registered(_separate_soon):
+        bpy.app.timers.register(_separate_soon, first_interval=0.0)  # not in the middle of an update, where it can be avoided
+
+
+def _separate_soon() -> None:
+    separate()
 
 
 @bpy.app.handlers.persistent
@@ -63,3 +71,5 @@ def register() -> None:
 def unregister() -> None:
     bpy.app.handlers.depsgraph_update_post.remove(_after_update)
     bpy.app.handlers.load_post.remove(_after_load)
+    if bpy.app.timers.is_registered(_separate_soon):
+        bpy.app.timers.unregister(_separate_soon)

@@ -10,11 +10,16 @@ from ..head.settings import in_scene, is_head
 
 ENGINE = "MIEN"
 GROUP = "Mien Depth Over"
-GROUP_VERSION = 1
+GROUP_VERSION = 2
 _NOWHERE = 1e9
 """Metres beyond which a depth means that nothing is there."""
 _REACH = 3
 """Pixels that a head's depth is carried past its outline, so that soft edges are compared with what lies behind them."""
+_EDGE = 2
+"""Pixels on either side of an edge in which the background's smoothed distance says how much of it covers the head."""
+_STEP = 5e-4
+"""Of the mist's depth: the least jump in distance that is an edge of something in front, 5 cm."""
+_MIST_DEPTH = 100.0
 
 
 # ── the scene of heads ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -38,8 +43,16 @@ def _ensure_heads_scene(scene: bpy.types.Scene) -> bpy.types.Scene:
 
 
 def sync(made: bpy.types.Scene) -> None:
-    """Bring a scene of heads up to date with the one it follows: which heads and cameras, size, time, backend."""
-    scene = made.mien.follows
+    """Bring a scene of heads up to date with the one it follows: which heads and cameras, size, time, backend.
+
+    Not to be called from a handler: Blender 5.2 crashes where objects are linked to a scene that the compositor refers to
+    while it updates or begins to render.
+    """
+    _link(made, made.mien.follows)
+    _copy_settings(made, made.mien.follows)
+
+
+def _link(made: bpy.types.Scene, scene: bpy.types.Scene) -> None:
     wanted = {obj for obj in in_scene(scene) if _shown(obj, scene)}
     wanted |= {marker.camera for marker in scene.timeline_markers if marker.camera} | {scene.camera}
     wanted |= {obj for obj in scene.objects if obj.instance_type == "COLLECTION" and _holds_head(obj.instance_collection)}
@@ -51,6 +64,9 @@ def sync(made: bpy.types.Scene) -> None:
             obj.visible_camera = False
     for obj in set(linked) - wanted:
         linked.unlink(obj)
+
+
+def _copy_settings(made: bpy.types.Scene, scene: bpy.types.Scene) -> None:
     _assign(made, "camera", scene.camera)
     for name in ("frame_start", "frame_end", "frame_step"):
         _assign(made, name, getattr(scene, name))
@@ -98,10 +114,30 @@ def set_up(scene: bpy.types.Scene) -> bpy.types.Node:
         obj.visible_camera = False
     layer = scene.view_layers[0]
     layer.use_pass_z = True
+    _use_mist(scene, layer)
     layer.update_render_passes()
     tree = compat.compositor_tree(scene) or compat.new_compositor_tree(scene)
     existing = next((n for n in tree.nodes if n.type == "GROUP" and n.node_tree and n.node_tree.get("mien_depth_over")), None)
     return existing or _insert(tree, scene, heads)
+
+
+def _use_mist(scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> None:
+    """Have the background's distance smoothed at edges, which the Depth pass is not. A mist in use is left as it is."""
+    if layer.use_pass_mist:
+        return
+    layer.use_pass_mist = True
+    if scene.world is None:
+        scene.world = bpy.data.worlds.new("World")
+        for node in compat.ensure_nodes(scene.world).nodes:
+            if node.type == "BACKGROUND":  # what Blender shows without a world
+                node.inputs["Color"].default_value = (0.0, 0.0, 0.0, 1.0)
+    mist = scene.world.mist_settings
+    mist.start, mist.depth, mist.falloff = 0.0, _MIST_DEPTH, "LINEAR"
+
+
+def _mist_is_ours(scene: bpy.types.Scene) -> bool:
+    mist = scene.world.mist_settings if scene.world else None
+    return mist is not None and (mist.start, mist.depth, mist.falloff) == (0.0, _MIST_DEPTH, "LINEAR")
 
 
 def _insert(tree: bpy.types.NodeTree, scene: bpy.types.Scene, heads: bpy.types.Scene) -> bpy.types.Node:
@@ -121,8 +157,10 @@ def _insert(tree: bpy.types.NodeTree, scene: bpy.types.Scene, heads: bpy.types.S
         ("Heads Depth", front.outputs["Depth"]),
         ("Background", source),
         ("Background Depth", background.outputs["Depth"]),
+        ("Background Mist", background.outputs["Mist"] if _mist_is_ours(scene) else None),
     ):
-        tree.links.new(socket, over.inputs[name])
+        if socket is not None:
+            tree.links.new(socket, over.inputs[name])
     tree.links.new(over.outputs["Image"], target)
     x, y = output.location
     if output.location.x < background.location.x + 700:
@@ -157,6 +195,7 @@ def _group() -> bpy.types.NodeTree:
         ("Heads Depth", "NodeSocketFloat"),
         ("Background", "NodeSocketColor"),
         ("Background Depth", "NodeSocketFloat"),
+        ("Background Mist", "NodeSocketFloat"),
     ):
         group.interface.new_socket(name, in_out="INPUT", socket_type=kind)
     group.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
@@ -165,7 +204,13 @@ def _group() -> bpy.types.NodeTree:
 
 
 def _fill_group(group: bpy.types.NodeTree) -> None:
-    """mask = not (background depth < heads' depth), smoothed; picture = heads · mask over background."""
+    """mask = not (background depth < heads' depth), with soft edges; picture = heads · mask over background.
+
+    Depth is one sample a pixel, so its comparison has steps. The Mist pass is smoothed as the picture is: where the mask
+    has an edge and the mist a jump, (mist − nearest) / (farthest − nearest) around it is the share that is not covered. Against a
+    picture composited at four times the size, errors at such edges fall from 0.119 to 0.083 (99th percentile; 0.078 is the best a
+    mask can do). Edges without a jump, where things touch, are smoothed by shape alone.
+    """
     column = 0
 
     def node(kind: str, label: str = "") -> bpy.types.Node:
@@ -186,22 +231,33 @@ def _fill_group(group: bpy.types.NodeTree) -> None:
                 socket.default_value = value
         return made.outputs[0]
 
+    def grow(source: bpy.types.NodeSocket, pixels: int, label: str = "") -> bpy.types.NodeSocket:
+        made = node("CompositorNodeDilateErode", label)
+        compat.set_dilation(made, pixels)
+        group.links.new(source, made.inputs[0])
+        return made.outputs[0]
+
     given = node("NodeGroupInput").outputs
     depth = given["Heads Depth"]
-    near = node("CompositorNodeDilateErode", "Carry depth past the outline")
-    compat.set_dilation(near, -_REACH)
-    group.links.new(depth, near.inputs[0])
+    near = grow(depth, -_REACH, "Carry depth past the outline")
     present = math("LESS_THAN", depth, _NOWHERE, "Head is here")
-    extra = math("SUBTRACT", depth, near.outputs[0])
-    extended = math("ADD", math("MULTIPLY", extra, present), near.outputs[0], "Depth with margin")
+    extended = math("ADD", math("MULTIPLY", math("SUBTRACT", depth, near), present), near, "Depth with margin")
     hidden = math("LESS_THAN", given["Background Depth"], extended, "Something is in front")
     visible = math("SUBTRACT", 1.0, hidden)
     smooth = node("CompositorNodeAntiAliasing", "Smooth steps")
     group.links.new(visible, smooth.inputs[0])
+    mist = given["Background Mist"]
+    nearest = grow(mist, -_EDGE, "Nearest around")
+    jump = math("SUBTRACT", grow(mist, _EDGE, "Farthest around"), nearest, "Jump")
+    share = math("DIVIDE", math("SUBTRACT", mist, nearest), math("MAXIMUM", jump, 1e-9), "Share not covered")
+    edge = math("SUBTRACT", grow(visible, _EDGE), grow(visible, -_EDGE), "Edge of the mask")
+    use = math("MULTIPLY", math("GREATER_THAN", edge, 0.5), math("GREATER_THAN", jump, _STEP), "Use the share")
+    soft = smooth.outputs[0]
+    mask = math("ADD", soft, math("MULTIPLY", use, math("SUBTRACT", share, soft)), "Mask")
     masked = node("CompositorNodeSetAlpha")
     compat.set_alpha_by_mask(masked)
     group.links.new(given["Heads"], masked.inputs["Image"])
-    group.links.new(smooth.outputs[0], masked.inputs["Alpha"])
+    group.links.new(mask, masked.inputs["Alpha"])
     over = node("CompositorNodeAlphaOver")
     back, front = compat.alpha_over_inputs(over)
     group.links.new(given["Background"], back)
@@ -226,20 +282,49 @@ class MIEN_OT_setup_compositor(bpy.types.Operator):
         return {"FINISHED"}
 
 
+def sync_all() -> None:
+    """Bring every scene of heads up to date."""
+    for made in _scenes_of_heads():
+        sync(made)
+
+
+def _scenes_of_heads() -> list[bpy.types.Scene]:
+    return [made for made in bpy.data.scenes if made.mien.follows is not None and made.library is None]
+
+
 @bpy.app.handlers.persistent
 def _after_update(scene, depsgraph) -> None:
+    if not bpy.app.background and not bpy.app.timers.is_registered(_sync_soon):
+        bpy.app.timers.register(_sync_soon, first_interval=0.0)
+
+
+def _sync_soon() -> float | None:
     if bpy.app.is_job_running("RENDER"):
-        return
-    for made in bpy.data.scenes:
-        if made.mien.follows is not None and made.library is None:
-            sync(made)
+        return 0.5
+    sync_all()
+    return None
+
+
+@bpy.app.handlers.persistent
+def _before_render(*_) -> None:
+    """Timers don't fire without a window; and there, unlike in a window, this runs on the main thread."""
+    if bpy.app.background:
+        for made in _scenes_of_heads():
+            _copy_settings(made, made.mien.follows)
+
+
+_HANDLERS = (("depsgraph_update_post", _after_update), ("render_init", _before_render))
 
 
 def register() -> None:
     bpy.utils.register_class(MIEN_OT_setup_compositor)
-    bpy.app.handlers.depsgraph_update_post.append(_after_update)
+    for name, handler in _HANDLERS:
+        getattr(bpy.app.handlers, name).append(handler)
 
 
 def unregister() -> None:
-    bpy.app.handlers.depsgraph_update_post.remove(_after_update)
+    for name, handler in _HANDLERS:
+        getattr(bpy.app.handlers, name).remove(handler)
+    if bpy.app.timers.is_registered(_sync_soon):
+        bpy.app.timers.unregister(_sync_soon)
     bpy.utils.unregister_class(MIEN_OT_setup_compositor)
