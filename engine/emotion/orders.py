@@ -100,6 +100,8 @@ def _intensity(head: Head, base: float) -> float:
 def order_of(head: Head, notes: list[str]) -> Order | None:
     if head.kind == "emotion":
         return _feeling(head)
+    if head.kind == "va":
+        return _place_on_pad(head)
     if head.kind == "act":
         return _act(head)
     if head.kind == "facs":
@@ -131,6 +133,18 @@ def _feeling(head: Head) -> Order:
         order.soft = True
         return order
     return label_order(label, _intensity(head, strength), head.side, head.source)
+
+
+def _place_on_pad(head: Head) -> Order:
+    from .circle import face  # it reads the emotions, and so comes after them
+
+    valence, arousal = head.value
+    size = len(slots())
+    values = np.asarray(face(valence, arousal))
+    if head.negated:
+        return never(values > 0.05, head, f"not {head.source}")
+    what = f"valence {valence:+.2f}, arousal {arousal:+.2f}"
+    return Order("state", what, head.source, values, np.ones(size, dtype=bool), np.zeros(size, dtype=bool))
 
 
 def _act(head: Head) -> Order:

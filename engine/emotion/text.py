@@ -263,6 +263,8 @@ def _read_clause(clause: _Clause, memory: _Memory, notes: list[str]) -> None:
             degrees.append((place, tag["degree"]))
         elif "value" in tag:
             numbers.append((place, tag["value"], tag["prefix"]))
+        elif "va" in tag:
+            clause.heads.append(Head("va", tag["va"], tag.text, place))
         elif "facs" in tag and "act" not in tag:
             clause.heads.append(Head("facs", tag["facs"], tag.text, place))
         elif "act" in tag:
@@ -335,8 +337,9 @@ def _read_moves(clause: _Clause, parts, verbs, sides, memory: _Memory, notes: li
             elif side in known:
                 chosen = [verb for verb in chosen if verb not in ("away",)] + [side]
         bare = not (chosen or verbs or clause.heads) and "" not in known
-        if bare and "and" in clause.leads and memory.verbs and _fits(name, memory.verbs[0]):
-            chosen = [memory.verbs[0]]  # "raise the brows and the chin"
+        again = "and" in clause.leads or name == memory.part
+        if bare and again and memory.verbs and _fits(name, memory.verbs[0]):
+            chosen = [memory.verbs[0]]  # "raise the brows and the chin", "left brow up, right brow a little"
         if "" in known and not chosen:
             chosen = [""]
         source = " ".join(tag.text for tag in clause.tags if "part" in tag or "verb" in tag or "side" in tag)
@@ -642,7 +645,7 @@ def _begins_new(clause: _Clause, beat: Beat, wait: float) -> bool:
 def _is_state(head: Head) -> bool:
     if head.negated:
         return False
-    return head.kind == "emotion" or (
+    return head.kind in ("emotion", "va") or (
         head.kind == "act" and bool(data("actions")["acts"][head.value].get("expressive"))
     )
 
@@ -715,7 +718,7 @@ def _give_time(beats: list[Beat], clause: _Clause) -> None:
         for order in beat.orders:
             order.until = clause.time["word"][0]
         return
-    if beat.start is not None and "and" in clause.leads and "at" in clause.time:
+    if beat.start is not None and "at" in clause.time:
         for order in beat.orders:
             order.brief = order.brief or 1.0
         beats.append(Beat([replace(order) for order in beat.orders], start=float(clause.time["at"])))
@@ -782,12 +785,12 @@ def _stop(order: Order, head: Head, beats: list[Beat], beat: Beat, clause: _Clau
         other for entry in beats if entry is not beat for other in entry.orders if other.kind in ("state", "add")
     ]
     active = any((other.face * (order.mask & (order.face > 0))).any() for other in earlier)
-    let_go = release(order.mask, head, f"no more {head.source}")
+    let_go = release(order.mask & (order.face > 0), head, f"no more {head.source}")
     if not active and beat.start is not None and clause.time.keys() & {"at", "word", "portion"}:
         first = Beat([order], start=0.0)
         beats.insert(beats.index(beat), first)
     elif not active and not earlier:
-        let_go.kind, let_go.what = "never", f"no {head.source}"
+        let_go.kind, let_go.what, let_go.soft = "never", f"no {head.source}", True
     return [let_go]
 
 

@@ -39,6 +39,8 @@ _SCANNER = re.compile(
             ("edge", rf"\b(?:(?:in|for|during|within|over)\s+)?(?:the\s+)?(?:very\s+)?(?:first|last|final|next)\s+"
                      rf"(?:{_NUMBER}\s+)?{_UNIT}"),
             ("lasting", rf"\b(?:for|lasting|lasts|during|held)\s+(?:(?:about|around|just|only|for)\s+)?{_TIME}"),
+            ("stretch", rf"\b{_TIME}\s+of\b"),
+            ("va", r"\bvalence\s*(?:at|of|[=:])?\s*[-+]?\d*\.?\d+\s*(?:,|and|;)?\s*(?:and\s+)?arousal\s*(?:at|of|[=:])?\s*[-+]?\d*\.?\d+"),
             ("over", rf"\b(?:over|within|across|in\s+the\s+course\s+of|taking|takes|through|throughout)\s+"
                      rf"(?:the\s+)?(?:next\s+|course\s+of\s+|about\s+)?{_TIME}"),
             ("until", rf"\b(?:until|till|up\s+to|before)\s+{_TIME}"),
@@ -384,6 +386,12 @@ def _single(kind: str, piece: str) -> Tag | None:
     if kind in _TIMES:
         value = _time_reading(kind, piece)
         return Tag(piece, {kind: value}) if value is not None else Tag(piece, {"unknown": True})
+    if kind == "stretch":
+        value = _time_reading("lasting", piece)
+        return Tag(piece, {"lasting": value}) if value is not None else Tag(piece, {"unknown": True})
+    if kind == "va":
+        valence, arousal = (max(-1.0, min(1.0, float(found))) for found in re.findall(r"[-+]?\d*\.?\d+", piece)[:2])
+        return Tag(piece, {"va": (valence, arousal)})
     if kind == "au":
         return Tag(piece, {"facs": _codes(piece)})
     if kind == "dotside":
