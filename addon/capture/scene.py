@@ -187,7 +187,9 @@ def tooth_material():
     m = Nodes("teeth")
     # Warmer at the gum, a little clearer at the edge.
     gumward = m.attribute("gumward")
-    tone = m.ramp(m.math("MULTIPLY_ADD", gumward, 0.5, 0.5), (0.0, (0.98, 0.98, 0.98)), (0.4, 1.0), (1.0, (0.95, 0.85, 0.70)))
+    tone = m.ramp(
+        m.math("MULTIPLY_ADD", gumward, 0.5, 0.5), (0.0, (0.98, 0.98, 0.98)), (0.4, 1.0), (1.0, (0.95, 0.85, 0.70))
+    )
     m.set("Base Color", m.mix(m.attribute("colour", "Vector"), tone, 1.0, "MULTIPLY"))
     m.set("Roughness", 0.28)
     m.set("Specular IOR Level", 0.45)

@@ -1,7 +1,7 @@
 """Ada, the head that ships: who she is, the poses she is photographed in, and from where.
 
-    python -m engine.fit plan FOLDER     writes the bundle that addon/capture photographs
-    python -m engine.fit fit FOLDER OUT  fits the pictures and writes the head file
+python -m engine.fit plan FOLDER     writes the bundle that addon/capture photographs
+python -m engine.fit fit FOLDER OUT  fits the pictures and writes the head file
 """
 
 from __future__ import annotations
@@ -94,7 +94,18 @@ def views(head: Anatomy, size: int = 448) -> list[View]:
         (0, 38), (-70, 40), (110, 42), (180, 45), (20, 62), (0, -24), (45, -20), (-120, -14), (150, 22),
     ):  # fmt: skip
         take("neutral", azimuth, elevation, whole, 26)
-    for azimuth, elevation in ((0, 0), (-14, 8), (18, -10), (-36, 0), (40, 8), (-60, -6), (64, 2), (4, 22), (-88, 4), (88, 0)):
+    for azimuth, elevation in (
+        (0, 0),
+        (-14, 8),
+        (18, -10),
+        (-36, 0),
+        (40, 8),
+        (-60, -6),
+        (64, 2),
+        (4, 22),
+        (-88, 4),
+        (88, 0),
+    ):
         take("neutral", azimuth, elevation, face, 13.5)
     for azimuth, elevation in ((0, 4), (-55, 0), (60, 14), (120, 10), (180, 20), (-120, 16), (-20, 35), (25, -14)):
         take("neutral", azimuth, elevation, bust, 38)

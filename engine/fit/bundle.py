@@ -22,7 +22,7 @@ from ..heads.anatomy.hair import frames
 
 @dataclass(frozen=True)
 class View:
-    """One picture: pose name, file stem, camera (degrees, metres), square size in pixels, and whether it is held out."""
+    """One picture: pose, file stem, camera (degrees, metres), square size in pixels, and whether it is held out."""
 
     pose: str
     name: str

