@@ -9,8 +9,9 @@ aligned.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -101,7 +102,10 @@ def _solve(x: np.ndarray, x1: float, x2: float) -> np.ndarray:
 
 
 def reduce(
-    curves: Curves, tolerance: float = TOLERANCE, tight: Mapping[str, np.ndarray] | None = None
+    curves: Curves,
+    tolerance: float = TOLERANCE,
+    tight: Mapping[str, np.ndarray] | None = None,
+    tick: Callable[[float], None] | None = None,
 ) -> dict[str, list[Key]]:
     """Sparse keys for every channel, in the curves' order, off by at most the tolerance at every frame.
 
@@ -110,6 +114,7 @@ def reduce(
     Args:
         tolerance: Greatest error for factors; head rotations get a fifth of it, `ANGLE_TOLERANCE` at the default.
         tight: {channel: [T] error allowed at each frame}, where less than the tolerance is needed.
+        tick: Told the fraction done before each channel; what it raises ends the work.
 
     Raises:
         MienError: The tolerance is not above zero.
@@ -119,6 +124,8 @@ def reduce(
     result = {}
     done: dict[bytes, list[Key]] = {}  # the two sides of a mouth often move alike
     for column, name in enumerate(curves.channels):
+        if tick:
+            tick(column / len(curves.channels))
         allowed = tolerance * (ANGLE_TOLERANCE / TOLERANCE if name.startswith("Head ") else 1.0)
         limit = np.full(len(curves.values), allowed)
         if tight and name in tight:
@@ -146,16 +153,17 @@ def fit(values: np.ndarray, fps: float, limit: np.ndarray) -> list[Key]:
     return _keys(values, frames, slopes, fps)
 
 
-def _cubic(values: np.ndarray, a: int, b: int, slope_a: float, slope_b: float) -> np.ndarray:
-    """Hermite cubic through frames a and b at the frames a … b; slopes in value per frame."""
-    length = b - a
+@lru_cache(maxsize=4096)
+def _basis(length: int) -> np.ndarray:
+    """[4, length + 1] Hermite weights of first value, second value, first slope, second slope (per frame)."""
     x = np.arange(length + 1) / length
     rest = 1.0 - x
-    return (
-        values[a] * (1 + 2 * x) * rest**2
-        + values[b] * x**2 * (3 - 2 * x)
-        + length * (slope_a * x * rest**2 - slope_b * x**2 * rest)
-    )
+    return np.stack([(1 + 2 * x) * rest**2, x**2 * (3 - 2 * x), length * x * rest**2, -length * x**2 * rest])
+
+
+def _cubic(values: np.ndarray, a: int, b: int, slope_a: float, slope_b: float) -> np.ndarray:
+    """Hermite cubic through frames a and b at the frames a … b; slopes in value per frame."""
+    return np.array([values[a], values[b], slope_a, slope_b]) @ _basis(b - a)
 
 
 def _slope_at(values: np.ndarray, frame: int) -> float:
@@ -201,10 +209,7 @@ def _best_slopes(values: np.ndarray, frames: list[int], slopes: list[float], ind
         if not 0 <= other < len(frames):
             continue
         a, b = (here, frames[other]) if side > 0 else (frames[other], here)
-        length = b - a
-        x = np.arange(length + 1) / length
-        rest = 1.0 - x
-        basis = length * x * rest**2 if side > 0 else -length * x**2 * rest
+        basis = _basis(b - a)[2 if side > 0 else 3]
         slope_a, slope_b = (0.0, slopes[other]) if side > 0 else (slopes[other], 0.0)
         error = values[a : b + 1] - _cubic(values, a, b, slope_a, slope_b)
         top += float(basis @ error)

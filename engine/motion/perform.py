@@ -14,7 +14,7 @@ from ..contract.curves import FPS_RANGE, Curves
 from ..contract.errors import Cancelled, MienError
 from ..speech import analyse, refine, sound, voice
 from ..speech.analyse import Speech
-from ..speech.phones import words_of
+from ..speech.phones import Phone, Word, words_of
 from . import articulation, idle, keys
 
 LAYERS: tuple[str, ...] = ("mouth", *idle.LAYERS)
@@ -80,7 +80,7 @@ def perform(
     else:
         heard = sound.read(audio)
     step(0.1, "Listening for phones")
-    speech = analyse.analyse(heard, text)
+    speech = analyse.analyse(heard, text, lambda done: step(0.1 + 0.5 * done, "Listening for phones"))
     return _animate(speech, seed, fps, levels, step)
 
 
@@ -140,24 +140,27 @@ def _animate(
     step(0.6, "Moving the mouth")
     times = np.arange(math.ceil(speech.duration * fps - 1e-9) + 1) / fps
     mouth = articulation.articulate(speech.phones, speech.prosody, times, levels["mouth"], levels["breath"])
-    step(0.75, "Moving eyes and head")
+    step(0.7, "Moving eyes and head")
     named = dict(zip(articulation.CHANNELS, mouth.T, strict=True))
     named |= idle.perform(speech.phones, speech.prosody, times, seed, levels)
     names = tuple(name for name in table.NAMES if name in named)
     curves = Curves(fps, names, np.stack([_within(name, named[name]) for name in names], axis=1))
-    step(0.85, "Setting keys")
-    sparse = keys.reduce(curves, tight=_tight(curves))
+    sparse = keys.reduce(curves, tight=_tight(curves), tick=lambda done: step(0.8 + 0.2 * done, "Setting keys"))
     step(1.0, "Done")
     return Performance(
         curves,
         {name: entries for name, entries in sparse.items() if entries},
-        [(word.text, float(word.start), float(word.end)) for word in speech.words],
-        [(phone.symbol, float(phone.start), float(phone.end)) for phone in speech.phones],
+        [(word.text, *_seconds(word)) for word in speech.words],
+        [(phone.symbol, *_seconds(phone)) for phone in speech.phones],
         speech.duration,
         speech.notes,
-        articulation.closures(speech.phones),
+        [(round(float(start), 5), round(float(end), 5)) for start, end in articulation.closures(speech.phones)],
         spoken,
     )
+
+
+def _seconds(span: Phone | Word) -> tuple[float, float]:
+    return round(float(span.start), 5), round(float(span.end), 5)
 
 
 def _within(name: str, values: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..contract.errors import MienError
@@ -30,8 +31,10 @@ class Speech:
     notes: list[str]
 
 
-def analyse(sound: Sound, text: str | None = None) -> Speech:
+def analyse(sound: Sound, text: str | None = None, tick: Callable[[float], None] | None = None) -> Speech:
     """Find phones (and words, where the text is given) in a sound. Silence gives one silent phone.
+
+    `tick` is told the fraction done now and then; what it raises ends the work.
 
     A transcript that doesn't fit is not fatal: the sound alone is used and a note says so.
 
@@ -60,6 +63,6 @@ def analyse(sound: Sound, text: str | None = None) -> Speech:
         except MienError as error:
             notes.append(f"{error} The sound alone was used.")
     if not phones:
-        phones = recognise.recognise(sound, prosody)
+        phones = recognise.recognise(sound, prosody, tick)
     refined = refine.refine(phones, prosody, sound.duration, lateness)
     return Speech(refined, words_of(refined, texts), prosody, sound.duration, notes)

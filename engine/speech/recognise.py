@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -36,12 +37,17 @@ def _model():
         return None
 
 
-def recognise(sound: Sound, prosody: Prosody) -> list[Phone]:
-    """Phones and silences, gapless from 0 to the sound's end; no words. Times are not refined yet."""
+def recognise(sound: Sound, prosody: Prosody, tick: Callable[[float], None] | None = None) -> list[Phone]:
+    """Phones and silences, gapless from 0 to the sound's end; no words. Times are not refined yet.
+
+    `tick` is told the fraction done before each stretch of speech; what it raises ends the work.
+    """
     sound = sound.at_rate(SPEECH_RATE)
     onsets: list[tuple[float, str]] = []
     silent: list[tuple[float, float]] = []
     for start, end in _stretches(prosody):
+        if tick:
+            tick(start / sound.duration)
         first, last = max(0, int((start - _PAD) * SPEECH_RATE)), int((end + _PAD) * SPEECH_RATE)
         piece = Sound(sound.samples[first:last], SPEECH_RATE)
         for time, symbol in _onsets(piece):

@@ -116,15 +116,19 @@ def _trimmed(phones: list[Phone], prosody: Prosody) -> list[Phone]:
 
 
 def _without_pause(phone: Phone, prosody: Prosody) -> list[Phone]:
-    """A stop that swallowed the pause before it (the two sound alike) → silence and the stop."""
-    start = (phone.release or 0.0) - LONGEST_CLOSURE
-    if (
-        phone.release is None
-        or start - phone.start < 0.06
-        or prosody.mean_level(phone.start, start) > prosody.loud - 25.0
-    ):
+    """A stop that swallowed the pause before or after it (a closure and a pause sound alike) → silence and the stop."""
+    if phone.release is None:
         return [phone]
-    return [Phone(SILENCE, phone.start, start), replace(phone, start=start)]
+    quiet = max(prosody.noise + 6.0, prosody.loud - 35.0)
+    parts = [phone]
+    start = phone.release - LONGEST_CLOSURE
+    if start - phone.start > PAUSE and prosody.mean_level(phone.start, start) < prosody.loud - 25.0:
+        parts = [Phone(SILENCE, phone.start, start), replace(phone, start=start)]
+    loud = np.flatnonzero(prosody.level[int(phone.release / STEP) : int(phone.end / STEP) + 1] > quiet)
+    end = phone.release + 0.02 + (loud[-1] * STEP if len(loud) else 0.0)
+    if phone.end - end > PAUSE:
+        parts[-1:] = [replace(parts[-1], end=end), Phone(SILENCE, end, phone.end)]
+    return parts
 
 
 def _merge_silence(phones: list[Phone]) -> list[Phone]:
