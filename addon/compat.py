@@ -17,7 +17,7 @@ def channelbag(action: bpy.types.Action, slot: bpy.types.ActionSlot) -> bpy.type
 
 
 def modifier_input_path(modifier: bpy.types.NodesModifier, identifier: str) -> str:
-    """Data path, from the object, of a Geometry Nodes modifier's input. Blender 5 translates the older one on opening."""
+    """Data path, from the object, of a Geometry Nodes modifier's input. Blender 5 translates an older file's."""
     base = f'modifiers["{bpy.utils.escape_identifier(modifier.name)}"]'
     return f"{base}.properties.inputs.{identifier}.value" if BLENDER_5 else f'{base}["{identifier}"]'
 

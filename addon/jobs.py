@@ -1,4 +1,4 @@
-"""Operators that wait for the engine: modal in a window, with progress and Esc; plain calls in scripts and `blender -b`."""
+"""Operators that wait for the engine: modal in a window, with progress and Esc; plain calls in `blender -b`."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class EngineJob:
         return {"RUNNING_MODAL"}
 
     def modal(self, context, event):
-        if event.type == "ESC" and event.value == "PRESS" or state.stop_wanted(self.bl_idname):
+        if (event.type == "ESC" and event.value == "PRESS") or state.stop_wanted(self.bl_idname):
             self._ticket.cancel()
             self._end(context)
             self.report({"INFO"}, f"{self.bl_label} was stopped; nothing has changed.")

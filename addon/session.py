@@ -44,7 +44,7 @@ def installed_python() -> Path:
 
 
 def python() -> Path | None:
-    """The engine's interpreter: the environment variable's, the preference's or the installed one; None where it isn't there."""
+    """The engine's interpreter: by environment variable, preference or installation; None where it isn't there."""
     chosen = preferences()
     for candidate in (os.environ.get(PYTHON_VARIABLE), chosen.engine_python if chosen else "", installed_python()):
         if candidate:
@@ -137,7 +137,7 @@ def head_argument(head: str) -> str:
 
 
 def head_id(head: str, should_cancel=None) -> str:
-    """Load a head if need be and return the id under which frames are asked for. Blocks; for renders and background work.
+    """Load a head if need be and return the id under which frames are asked for. Blocks; for renders.
 
     Raises:
         MienError, Cancelled: As `Ticket.wait`.

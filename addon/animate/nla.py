@@ -9,7 +9,9 @@ from . import curves
 SPEECH = "Speech"
 
 
-def place(obj: bpy.types.Object, action: bpy.types.Action, start: float, end: float, track_name: str) -> bpy.types.NlaStrip:
+def place(
+    obj: bpy.types.Object, action: bpy.types.Action, start: float, end: float, track_name: str
+) -> bpy.types.NlaStrip:
     """Put an Action on the object's NLA track of that name, or on another one where that has something in the way.
 
     Frames `start` to `end` of the Action play at the same frames of the scene.

@@ -16,7 +16,7 @@ _ZONE_ITEMS += [(name, label, f"The zone {label}") for name, label in table.ZONE
 class _OnZone:
     """Mixin of operators on a zone of the active head."""
 
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context):

@@ -75,7 +75,10 @@ def reset(obj: bpy.types.Object, names: Iterable[str]) -> None:
 
 def partner(name: str) -> str:
     """The channel that does on a mirrored face what this one does; its own name where that is itself."""
-    for code, other in (("AU61 Eyes Turn Left", "AU62 Eyes Turn Right"), ("AU62 Eyes Turn Right", "AU61 Eyes Turn Left")):
+    for code, other in (
+        ("AU61 Eyes Turn Left", "AU62 Eyes Turn Right"),
+        ("AU62 Eyes Turn Right", "AU61 Eyes Turn Left"),
+    ):
         if name.startswith(code):  # a left eye turning left mirrors to a right eye turning right
             return other + (".R" if name.endswith(".L") else ".L")
     return table.channel(name).mirrored

@@ -50,7 +50,9 @@ def _after_update(scene, depsgraph) -> None:
     if bpy.app.background:
         separate()
     elif not bpy.app.timers.is_registered(_separate_soon):
-        bpy.app.timers.register(_separate_soon, first_interval=0.0)  # not in the middle of an update, where it can be avoided
+        bpy.app.timers.register(
+            _separate_soon, first_interval=0.0
+        )  # not in the middle of an update, where it can be avoided
 
 
 def _separate_soon() -> None:

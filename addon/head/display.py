@@ -1,8 +1,9 @@
 """Hides a head's proxy where its splats show, so that the two don't fight over the same pixels.
 
-In Solid shading the proxy's material is see-through and it is drawn "in front", which keeps it out of the depth that the
-splats are compared with; in Material Preview and renders it is invisible to the camera. It can still be selected, is
-outlined, casts shadows and shows in mirrors. Files are saved with the proxy visible in Solid shading, for machines without Mien.
+In Solid shading the proxy's material is see-through and it is drawn "in front", which keeps it out of the depth that
+the splats are compared with; in Material Preview and renders it is invisible to the camera. It can still be selected,
+is outlined, casts shadows and shows in mirrors. Files are saved with the proxy visible in Solid shading, for machines
+without Mien.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Unit values written out as driver expressions over the channels, from the same table that the engine multiplies by."""
+"""Unit values as driver expressions over the channels, from the same table that the engine multiplies by."""
 
 from __future__ import annotations
 

@@ -37,7 +37,9 @@ def entries() -> list[Entry]:
     if _found is None:
         _found = []
         for file in sorted(FOLDER.glob("*.mien")):
-            with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError):
+            with contextlib.suppress(
+                OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError
+            ):
                 _found.append(_read(file))
         _found.sort(key=lambda entry: entry.name)
     return _found

@@ -114,7 +114,10 @@ def _shape_keys(obj: bpy.types.Object, geometry: Geometry) -> None:
     neutral = geometry.arrays["vertices"].astype(np.float64)
     ids = geometry.arrays["vertex_ids"]
     obj.shape_key_add(name="Neutral", from_mix=False)
-    rows = [(unit, table.UNIT_LIMIT, delta) for unit, delta in zip(geometry.units, geometry.arrays["unit_deltas"], strict=True)]
+    rows = [
+        (unit, table.UNIT_LIMIT, delta)
+        for unit, delta in zip(geometry.units, geometry.arrays["unit_deltas"], strict=True)
+    ]
     rows += [
         (combination_name(units), COMBINATION_LIMIT, delta)
         for units, delta in zip(geometry.combinations(), geometry.arrays.get("combination_deltas", ()), strict=True)
@@ -184,7 +187,9 @@ def _pose_modifier(obj: bpy.types.Object, geometry: Geometry) -> None:
         if geometry.eyes is None or not len(ball):
             continue
         eye = geometry.eyes[side.lower()]
-        vectors[f"{side} Eye Offset"] = np.subtract(eye["centre"], geometry.arrays["vertices"][ball].mean(0, dtype=np.float64))
+        vectors[f"{side} Eye Offset"] = np.subtract(
+            eye["centre"], geometry.arrays["vertices"][ball].mean(0, dtype=np.float64)
+        )
         to_left = ("Out", "In") if side == "Left" else ("In", "Out")
         look = [f"eyeLook{way}{side}" for way in (*to_left, "Up", "Down")]
         angles[f"{side} Eye Yaw"] = expressions.difference(look[0], look[1], eye["yaw"])

@@ -20,7 +20,7 @@ _SECONDS = 1800.0
 
 
 class MIEN_OT_speak(EngineJob, bpy.types.Operator):
-    """Turn a recording or a typed line into keys: a new Action on the head's NLA track "Speech". Nothing keyed is lost"""
+    """Turn a recording or a typed line into keys, in a new Action on the NLA track "Speech". Nothing keyed is lost"""
 
     bl_idname = "mien.speak"
     bl_label = "Speak"
@@ -35,7 +35,10 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
     line: bpy.props.StringProperty(name="Line", options={"SKIP_SAVE"})
     seed: bpy.props.IntProperty(name="Take", min=0, options={"SKIP_SAVE"})
     frame: bpy.props.IntProperty(
-        name="Frame", description="Where a file or a line begins; a strip keeps its place", default=1, options={"SKIP_SAVE"}
+        name="Frame",
+        description="Where a file or a line begins; a strip keeps its place",
+        default=1,
+        options={"SKIP_SAVE"},
     )
     add_sound: bpy.props.BoolProperty(name="Add Sound Strip", default=False, options={"SKIP_SAVE"})
     set_range: bpy.props.BoolProperty(name="Set Frame Range", default=False, options={"SKIP_SAVE"})
@@ -106,14 +109,16 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
         if self.set_range:
             scene.frame_start, scene.frame_end = round(self._start), max(round(end), round(self._start) + 1)
         keys = sum(len(rows) for rows in reply["keys"].values())
-        self.report({"INFO"}, f"{obj.name} speaks for {reply['duration']:.1f} s: {keys} keys on {len(reply['keys'])} channels")
+        self.report(
+            {"INFO"}, f"{obj.name} speaks for {reply['duration']:.1f} s: {keys} keys on {len(reply['keys'])} channels"
+        )
         for note in reply["notes"]:
             self.report({"INFO"}, note)
         if hidden and not self.push_down:
             self.report(
                 {"WARNING"},
-                f"The Action {obj.animation_data.action.name!r} covers {len(hidden)} of these channels and hides their speech; "
-                "push it down in the Action editor, or unlink it.",
+                f"The Action {obj.animation_data.action.name!r} covers {len(hidden)} of these channels and hides "
+                "their speech; push it down in the Action editor, or unlink it.",
             )
         return {"FINISHED"}
 

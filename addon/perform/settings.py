@@ -58,7 +58,12 @@ class MienSpeech(bpy.types.PropertyGroup):
 
 def _strength(label: str, description: str) -> bpy.props.FloatProperty:
     return bpy.props.FloatProperty(
-        name=label, description=f"{description}: 1 as modelled, 0 leaves it out", default=1.0, min=0.0, max=10.0, soft_max=2.0
+        name=label,
+        description=f"{description}: 1 as modelled, 0 leaves it out",
+        default=1.0,
+        min=0.0,
+        max=10.0,
+        soft_max=2.0,
     )
 
 

@@ -45,7 +45,9 @@ def write_strip(strip: bpy.types.Strip, depsgraph: bpy.types.Depsgraph, fps: flo
         factory = strip.sound.evaluated_get(depsgraph).factory
         samples = np.asarray(factory.resample(RATE, True).data(), np.float32)
     except Exception as error:  # aud raises its own kinds, by what is wrong with the file
-        raise MienError(f"Blender can't read the sound of the strip {strip.name!r} ({error}); check its file.") from None
+        raise MienError(
+            f"Blender can't read the sound of the strip {strip.name!r} ({error}); check its file."
+        ) from None
     # rechannel(1) would add the channels up and could clip.
     mono = samples.reshape(len(samples), -1).mean(1)
     start = round((first - content) / fps * RATE)

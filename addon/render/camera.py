@@ -64,9 +64,7 @@ class View:
         return replace(self, K=K, width=width, height=height)
 
 
-def from_matrices(
-    model: Matrix, projection: Matrix, width: int, height: int, near: float, far: float
-) -> View:
+def from_matrices(model: Matrix, projection: Matrix, width: int, height: int, near: float, far: float) -> View:
     """A view from a camera's model matrix and Blender's (OpenGL's) projection matrix."""
     rigid = np.array(model.normalized(), dtype=np.float64)
     P = np.array(projection, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""One click from a Cycles or EEVEE scene to one with its heads in it: a scene of their own for the Mien engine, laid over by depth."""
+"""Heads in a Cycles or EEVEE picture: a scene of their own for the Mien engine, composited over it by depth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GROUP_VERSION = 2
 _NOWHERE = 1e9
 """Metres beyond which a depth means that nothing is there."""
 _REACH = 3
-"""Pixels that a head's depth is carried past its outline, so that soft edges are compared with what lies behind them."""
+"""Pixels that a head's depth is carried past its outline, so that soft edges are compared with what is behind."""
 _EDGE = 2
 """Pixels on either side of an edge in which the background's smoothed distance says how much of it covers the head."""
 _STEP = 5e-4
@@ -45,8 +45,8 @@ def _ensure_heads_scene(scene: bpy.types.Scene) -> bpy.types.Scene:
 def sync(made: bpy.types.Scene) -> None:
     """Bring a scene of heads up to date with the one it follows: which heads and cameras, size, time, backend.
 
-    Not to be called from a handler: Blender 5.2 crashes where objects are linked to a scene that the compositor refers to
-    while it updates or begins to render.
+    Not to be called from a handler: Blender 5.2 crashes where objects are linked to a scene that the compositor refers
+    to while it updates or begins to render.
     """
     _link(made, made.mien.follows)
     _copy_settings(made, made.mien.follows)
@@ -55,7 +55,9 @@ def sync(made: bpy.types.Scene) -> None:
 def _link(made: bpy.types.Scene, scene: bpy.types.Scene) -> None:
     wanted = {obj for obj in in_scene(scene) if _shown(obj, scene)}
     wanted |= {marker.camera for marker in scene.timeline_markers if marker.camera} | {scene.camera}
-    wanted |= {obj for obj in scene.objects if obj.instance_type == "COLLECTION" and _holds_head(obj.instance_collection)}
+    wanted |= {
+        obj for obj in scene.objects if obj.instance_type == "COLLECTION" and _holds_head(obj.instance_collection)
+    }
     wanted.discard(None)
     linked = made.collection.objects
     for obj in wanted - set(linked):
@@ -109,6 +111,8 @@ def set_up(scene: bpy.types.Scene) -> bpy.types.Node:
         raise MienError("The scene's render engine is Mien, which shows heads alone; choose Cycles or EEVEE first.")
     if not any(in_scene(scene)):
         raise MienError(f"The scene {scene.name!r} has no Mien head; add one first.")
+    if bpy.app.background:
+        compat.compositor_device_cpu(scene)  # the graphics card can't be used without a window, and Blender would stall
     heads = _ensure_heads_scene(scene)
     for obj in in_scene(scene):
         obj.visible_camera = False
@@ -117,7 +121,9 @@ def set_up(scene: bpy.types.Scene) -> bpy.types.Node:
     _use_mist(scene, layer)
     layer.update_render_passes()
     tree = compat.compositor_tree(scene) or compat.new_compositor_tree(scene)
-    existing = next((n for n in tree.nodes if n.type == "GROUP" and n.node_tree and n.node_tree.get("mien_depth_over")), None)
+    existing = next(
+        (n for n in tree.nodes if n.type == "GROUP" and n.node_tree and n.node_tree.get("mien_depth_over")), None
+    )
     return existing or _insert(tree, scene, heads)
 
 
@@ -206,10 +212,10 @@ def _group() -> bpy.types.NodeTree:
 def _fill_group(group: bpy.types.NodeTree) -> None:
     """mask = not (background depth < heads' depth), with soft edges; picture = heads · mask over background.
 
-    Depth is one sample a pixel, so its comparison has steps. The Mist pass is smoothed as the picture is: where the mask
-    has an edge and the mist a jump, (mist − nearest) / (farthest − nearest) around it is the share that is not covered. Against a
-    picture composited at four times the size, errors at such edges fall from 0.119 to 0.083 (99th percentile; 0.078 is the best a
-    mask can do). Edges without a jump, where things touch, are smoothed by shape alone.
+    Depth is one sample a pixel, so its comparison has steps. The Mist pass is smoothed as the picture is: where the
+    mask has an edge and the mist a jump, (mist − nearest) / (farthest − nearest) around it is the share that is not
+    covered. Against a picture composited at four times the size, errors at such edges fall from 0.119 to 0.083 (99th
+    percentile; 0.078 is the best a mask can do). Edges without a jump, where things touch, are smoothed by shape alone.
     """
     column = 0
 

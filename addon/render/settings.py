@@ -26,7 +26,9 @@ class MienScene(bpy.types.PropertyGroup):
     follows: bpy.props.PointerProperty(
         name="Follows", description="The scene whose heads this one renders for the compositor", type=bpy.types.Scene
     )
-    backend: bpy.props.EnumProperty(name="Backend", description="What draws the splats", items=BACKENDS, update=_changed)
+    backend: bpy.props.EnumProperty(
+        name="Backend", description="What draws the splats", items=BACKENDS, update=_changed
+    )
     motion_samples: bpy.props.IntProperty(
         name="Motion Samples",
         description="Moments within the shutter that motion blur is made of",

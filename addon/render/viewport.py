@@ -277,7 +277,12 @@ def _draw_picture(picture: Picture, clip: np.ndarray) -> None:
     # A push constant's matrix is given row by row here and turned by Blender.
     _shader.bind()
     _shader.uniform_float("to_clip", _matrix(to_clip))
-    lens = (view.K[0, 0] / view.width, view.K[1, 1] / view.height, view.K[0, 2] / view.width, view.K[1, 2] / view.height)
+    lens = (
+        view.K[0, 0] / view.width,
+        view.K[1, 1] / view.height,
+        view.K[0, 2] / view.width,
+        view.K[1, 2] / view.height,
+    )
     _shader.uniform_float("lens", lens)
     _shader.uniform_float("middle", picture.middle)
     _shader.uniform_sampler("colours", picture.colour)

@@ -93,7 +93,9 @@ class Installer:
         except _Failed as failure:
             self.error = str(failure)
         except OSError as error:
-            self.error = f"The engine could not be installed: {error.strerror or error} ({error.filename or self._folder})."
+            self.error = (
+                f"The engine could not be installed: {error.strerror or error} ({error.filename or self._folder})."
+            )
         finally:
             if self.cancelled:
                 self.error = None
@@ -106,7 +108,11 @@ class Installer:
             raise _Failed("This Blender's Python is too old for the engine; use Blender 4.5 or later.")
         self._tell(0.01, "Making a Python environment")
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._command([str(self._python), "-m", "venv", "--clear", str(self._folder)], log, "The Python environment could not be made")
+        self._command(
+            [str(self._python), "-m", "venv", "--clear", str(self._folder)],
+            log,
+            "The Python environment could not be made",
+        )
         python = str(environment_python(self._folder))
         share = 0.95 / len(self._requirements)
         for number, path in enumerate(self._requirements):
@@ -118,11 +124,22 @@ class Installer:
                 found = _STARTS.match(line)
                 if found:
                     seen.add(found[1])
-                    self._tell(begin + share * 0.7 * min(len(seen) / max(3 * len(names), 1), 1), f"Fetching {_plain(found[1])}")
+                    self._tell(
+                        begin + share * 0.7 * min(len(seen) / max(3 * len(names), 1), 1), f"Fetching {_plain(found[1])}"
+                    )
                 elif line.startswith("Installing collected"):
                     self._tell(begin + share * 0.8, "Installing the packages")
 
-            arguments = ["-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "-r", str(path)]
+            arguments = [
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                "--progress-bar",
+                "off",
+                "-r",
+                str(path),
+            ]
             try:
                 self._command([python, *arguments], log, "pip could not install the engine's packages", heard)
             except _Failed as failure:

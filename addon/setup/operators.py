@@ -23,7 +23,7 @@ def requirements() -> list[Path]:
 
 
 class MIEN_OT_install_engine(bpy.types.Operator):
-    """Download the engine's Python packages from the Python Package Index into a folder of Mien's own. Blender's Python stays as it is"""
+    """Download the engine's packages from pypi.org into a folder of Mien's own. Blender's Python stays as it is"""
 
     bl_idname = "mien.install_engine"
     bl_label = "Install Engine"

@@ -16,7 +16,7 @@ class MienPreferences(bpy.types.AddonPreferences):
 
     engine_python: bpy.props.StringProperty(
         name="Engine Python",
-        description="Python that runs the engine, with the packages of engine/requirements.txt; empty for the one that Install Engine makes",
+        description="Python with the engine's packages; empty for the one that Install Engine makes",
         subtype="FILE_PATH",
         update=_changed,
     )

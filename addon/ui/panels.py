@@ -71,7 +71,11 @@ def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if state != "missing":
         buttons.operator("mien.restart_engine", text="", icon="FILE_REFRESH")
     if state == "missing":
-        wrapped(layout, context, "Install Engine fetches its Python packages, about 450 MB, from pypi.org into a folder of Mien's own.")
+        wrapped(
+            layout,
+            context,
+            "Install Engine fetches its Python packages, about 450 MB, from pypi.org into a folder of Mien's own.",
+        )
         if not bpy.app.online_access:
             wrapped(layout, context, "Online access is off: allow it in Preferences › System.", "INTERNET_OFFLINE")
         big = layout.row()
@@ -109,7 +113,9 @@ class MIEN_PT_main(_Tab, bpy.types.Panel):
         row = box.row(align=True)
         row.prop(obj, "name", text="", icon="USER")
         row.prop(obj.mien, "show_splats", text="", icon="OUTLINER_OB_POINTCLOUD")
-        row.prop(obj, "visible_camera", text="", icon="RESTRICT_RENDER_OFF" if obj.visible_camera else "RESTRICT_RENDER_ON")
+        row.prop(
+            obj, "visible_camera", text="", icon="RESTRICT_RENDER_OFF" if obj.visible_camera else "RESTRICT_RENDER_ON"
+        )
 
 
 class _HeadPanel(_Tab):
@@ -220,7 +226,7 @@ class MIEN_PT_strengths(_HeadPanel, bpy.types.Panel):
     bl_label = "Strengths"
     bl_idname = "MIEN_PT_strengths"
     bl_parent_id = "MIEN_PT_speech"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context):
         self.layout.use_property_split = True
@@ -233,7 +239,7 @@ class MIEN_PT_strengths(_HeadPanel, bpy.types.Panel):
 class MIEN_PT_render(_Tab, bpy.types.Panel):
     bl_label = "Display and Render"
     bl_idname = "MIEN_PT_render"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
+    bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
     def poll(cls, context):
@@ -251,7 +257,12 @@ class MIEN_PT_render(_Tab, bpy.types.Panel):
         row.active = scene.mien.show_overlay
         row.prop(scene.mien, "overlay_scale")
         if scene.render.engine == "MIEN":
-            wrapped(layout, context, "The scene renders its heads alone. With Cycles or EEVEE they can be composited into it.", "INFO")
+            wrapped(
+                layout,
+                context,
+                "The scene renders its heads alone. With Cycles or EEVEE they can be composited into it.",
+                "INFO",
+            )
             return
         made = heads_scene(scene)
         if made is None:
@@ -289,7 +300,7 @@ class MIEN_PT_properties_motion_blur(_Properties, bpy.types.Panel):
     bl_label = "Motion Blur"
     bl_idname = "MIEN_PT_properties_motion_blur"
     bl_context = "render"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw_header(self, context):
         self.layout.prop(context.scene.render, "use_motion_blur", text="")

@@ -1,6 +1,7 @@
 """Drives the installed extension zip inside Blender's module: one process a Blender, one clean profile.
 
-MIEN_ZIP is the zip, MIEN_ENGINE_PYTHON the engine's interpreter; `build_addon.py test` sets both, and BLENDER_USER_RESOURCES.
+MIEN_ZIP is the zip, MIEN_ENGINE_PYTHON the engine's interpreter, BLENDER_USER_RESOURCES the profile: `build_addon.py
+test` sets them.
 """
 
 from __future__ import annotations

@@ -87,4 +87,7 @@ def _joined(planes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     for name, plane in planes.items():
         base, _, letter = name.rpartition(".")
         groups.setdefault(base, []).append((_ORDER.get(letter, 0), plane))
-    return {base: np.stack([plane for _, plane in sorted(group, key=lambda item: item[0])], -1) for base, group in groups.items()}
+    return {
+        base: np.stack([plane for _, plane in sorted(group, key=lambda item: item[0])], -1)
+        for base, group in groups.items()
+    }

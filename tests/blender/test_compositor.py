@@ -46,7 +46,12 @@ def composited(blender, folder):
     settings = scene.render.image_settings
     if hasattr(settings, "media_type"):
         settings.media_type = "IMAGE"
-    settings.file_format, settings.color_depth, settings.exr_codec, settings.color_mode = "OPEN_EXR", "32", "NONE", "RGBA"
+    settings.file_format, settings.color_depth, settings.exr_codec, settings.color_mode = (
+        "OPEN_EXR",
+        "32",
+        "NONE",
+        "RGBA",
+    )
     scene.render.filepath = str(folder / "picture.exr")
     assert blender.bpy.ops.render.render(write_still=True) == {"FINISHED"}
     (picture,) = exr.read(folder / "picture.exr").values()

@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SMILE = {"AU12 Lip Corner Puller.L": 0.9, "AU12 Lip Corner Puller.R": 0.4, "AU26 Jaw Drop": 0.3, "Head Yaw": 0.2, "Gaze Vertical": 0.5}
+SMILE = {
+    "AU12 Lip Corner Puller.L": 0.9,
+    "AU12 Lip Corner Puller.R": 0.4,
+    "AU26 Jaw Drop": 0.3,
+    "Head Yaw": 0.2,
+    "Gaze Vertical": 0.5,
+}
 ONE_LEVEL = 1 / 255
 
 
@@ -215,7 +221,9 @@ def test_stereo_renders_both_eyes(blender, tmp_path):
     import exr
 
     planes = exr.read(tmp_path / "stereo.exr")
-    left, right = (next(plane for name, plane in planes.items() if "Combined" in name and eye in name) for eye in ("left", "right"))
+    left, right = (
+        next(plane for name, plane in planes.items() if "Combined" in name and eye in name) for eye in ("left", "right")
+    )
     assert left[..., 3].max() > 0.95 and right[..., 3].max() > 0.95
     assert np.abs(left - right).max() > 0.1
 
