@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,69 +88,3 @@ def test_evaluation_holds_before_the_first_and_after_the_last_key() -> None:
     entries = [Key(1.0, 0.2, (0.9, 0.2), (1.3, 0.2)), Key(2.0, 0.8, (1.7, 0.8), (2.1, 0.8))]
     assert keys.evaluate(entries, [0.0, 1.0, 1.5, 2.0, 9.0]) == pytest.approx([0.2, 0.2, 0.5, 0.8, 0.8])
     assert keys.evaluate([], [0.0, 1.0]).tolist() == [0.0, 0.0]
-
-
-_BLENDER_SIDE = """
-import json, sys
-import bpy
-data = json.load(open(sys.argv[1]))
-holder = bpy.data.objects.new("holder", None)
-holder["v"] = 0.0
-result = []
-for rows in data["channels"]:
-    action = bpy.data.actions.new("a")
-    if hasattr(action, "fcurves"):
-        curve = action.fcurves.new('["v"]')
-    else:
-        slot = action.slots.new("OBJECT", "s")
-        curve = action.layers.new("l").strips.new(type="KEYFRAME").channelbag(slot, ensure=True).fcurves.new('["v"]')
-    fps = data["fps"]
-    curve.keyframe_points.add(len(rows))
-    for point, (time, value, lt, lv, rt, rv, how) in zip(curve.keyframe_points, rows):
-        point.handle_left_type = point.handle_right_type = "FREE"
-        point.interpolation = how
-        point.co = (time * fps, value)
-        point.handle_left = (lt * fps, lv)
-        point.handle_right = (rt * fps, rv)
-    result.append([curve.evaluate(frame) for frame in data["frames"]])
-json.dump(result, open(sys.argv[2], "w"))
-"""
-
-
-def _blender_python() -> str | None:
-    """An interpreter that has bpy: this one, or the one named by MIEN_BPY_PYTHON."""
-    for candidate in (os.environ.get("MIEN_BPY_PYTHON"), sys.executable):
-        if (
-            candidate
-            and subprocess.run([candidate, "-c", "import bpy"], capture_output=True, timeout=120).returncode == 0
-        ):
-            return candidate
-    return None
-
-
-@pytest.mark.blender
-def test_blender_evaluates_the_keys_to_the_same_values(tmp_path: Path) -> None:
-    import json
-
-    python = _blender_python()
-    if python is None:
-        pytest.skip("no interpreter with bpy: set MIEN_BPY_PYTHON")
-    random = np.random.default_rng(7)
-    time = np.arange(200) / 30
-    fitted = [keys.fit(np.abs(np.sin(rate * time)) * 0.8, 30.0, np.full(200, 0.02)) for rate in (1.0, 4.0, 9.0)]
-    # Handles of any length and slope, too long ones included.
-    wild = [
-        Key(float(t), float(v), (float(t - back), float(v + bend)), (float(t + ahead), float(v - bend)))
-        for t, v, back, ahead, bend in zip(np.arange(12) * 0.5, random.uniform(-1, 1, 12), random.uniform(0, 0.8, 12),
-                                           random.uniform(0, 0.8, 12), random.uniform(-1, 1, 12), strict=True)
-    ]  # fmt: skip
-    channels = [*fitted, wild]
-    frames = np.arange(0, 180, 0.25)
-    request, reply = tmp_path / "in.json", tmp_path / "out.json"
-    rows = [[key.row() for key in channel] for channel in channels]
-    request.write_text(json.dumps({"fps": 30.0, "channels": rows, "frames": frames.tolist()}))
-    script = tmp_path / "side.py"
-    script.write_text(_BLENDER_SIDE)
-    subprocess.run([python, str(script), str(request), str(reply)], check=True, capture_output=True, timeout=300)
-    for channel, theirs in zip(channels, json.loads(reply.read_text()), strict=True):
-        assert keys.evaluate(channel, frames / 30.0) == pytest.approx(theirs, abs=2e-4)
