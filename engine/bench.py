@@ -198,6 +198,8 @@ def _reference() -> ModuleType | None:
     if not path.is_file():
         return None
     spec = importlib.util.spec_from_file_location("mien_splat_reference", path)
+    if spec is None or spec.loader is None:
+        return None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -246,9 +248,11 @@ def _cuda(head: format.Head, runs: int) -> list[str]:
 
     lines = [f"CUDA, 1920 × 1080, Combined and Depth (bar: {CUDA_BAR:.0f} frames a second on one H100):"]
     reason = cuda.unavailable()
-    backend = None if reason else splat.open_backend("cuda")
-    if backend is None or backend.name != "cuda":
-        return [*lines, f"  not measured: {reason or backend.note}"]
+    if reason:
+        return [*lines, f"  not measured: {reason}"]
+    backend = splat.open_backend("cuda")
+    if not isinstance(backend, cuda.CudaBackend):
+        return [*lines, f"  not measured: {backend.note}"]
     deformer, camera = Deformer(head), view(head, 0.0, 1920, 1080)
     values = channels.from_mapping(_EXPRESSION)
     gaussians = deformer(values)

@@ -33,7 +33,9 @@ _CAMERA_BYTES = 1 << 20
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("render", help="render a head to pictures", description=__doc__.split("\n", 1)[0])
+    parser = subparsers.add_parser(
+        "render", help="render a head to pictures", description=(__doc__ or "").split("\n", 1)[0]
+    )
     parser.add_argument("--head", required=True, metavar="NAME|FILE", help="a head of the library, or a .mien file")
     pose = parser.add_mutually_exclusive_group()
     pose.add_argument("--curves", type=Path, metavar="FILE", help="a curve file; a picture a frame")
@@ -177,7 +179,7 @@ def _write(stem: Path, planes: dict[str, np.ndarray], passes: Sequence[str], exa
         write_png(stem.with_name(f"{stem.name}{ending}.png"), viewable(name, planes[name], planes["Mask"]))
     if exact:
         try:
-            np.savez(stem.with_suffix(".npz"), **{name: planes[name] for name in passes})
+            np.savez(stem.with_suffix(".npz"), allow_pickle=False, **{name: planes[name] for name in passes})
         except OSError as error:
             raise MienError(f"{stem}.npz can't be written ({error.strerror}); choose another folder.") from None
 

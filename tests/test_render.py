@@ -140,4 +140,4 @@ def test_the_head_fills_its_portrait_from_every_view():
         frame = render_frame(
             splat.open_backend("cpu"), Deformer(head), camera, np.zeros((1, len(channels.NAMES))), 0, []
         )
-        assert 0.1 < frame["Mask"].mean() < 0.9 and frame["Mask"][40, 30] > 0.5
+        assert 0.1 < frame["Mask"].mean() < 0.9 and frame["Mask"][30:50, 20:40].max() > 0.5

@@ -330,7 +330,7 @@ def _read_arrays(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, where: str) -
         if kind in _DTYPES:  # others belong to a newer minor version and are not used
             dtype = np.dtype(_DTYPES[kind]).newbyteorder("<")
             array = np.frombuffer(data, dtype, math.prod(shape), begin).reshape(shape)
-            arrays[name] = np.require(array.astype(_DTYPES[kind], copy=False), requirements="CA")
+            arrays[name] = np.require(array.astype(_DTYPES[kind], copy=False), requirements=["C", "A"])
     return arrays
 
 
@@ -341,9 +341,9 @@ def _layout(header: Mapping[str, Any], size: int, where: str) -> dict[str, tuple
     for name, entry in header.items():
         try:
             kind, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-            whole = all(type(number) is int and 0 <= number <= _ARRAYS_LIMIT for number in (*shape, begin, end))
         except (TypeError, KeyError, ValueError):
-            whole = False
+            _refuse(where, f"array {name[:80]!r} has a damaged header")
+        whole = all(type(number) is int and 0 <= number <= _ARRAYS_LIMIT for number in (*shape, begin, end))
         if not whole or not isinstance(kind, str) or len(shape) > 8:
             _refuse(where, f"array {name[:80]!r} has a damaged header")
         if kind in _DTYPES and end - begin != math.prod(shape) * np.dtype(_DTYPES[kind]).itemsize:

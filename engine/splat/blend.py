@@ -12,6 +12,9 @@ a pixel is 2^(L − A·dx² − B·dx·dy − C·dy²), dx and dy being the dist
 A block's state is `[transmittance, coverage, features…]`, 16 float32 each. Transmittance is 0 once blending stops.
 """
 
+# llvmlite says that builder calls may return None, which these do not.
+# pyright: reportArgumentType=false, reportReturnType=false, reportCallIssue=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import math

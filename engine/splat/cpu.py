@@ -159,16 +159,24 @@ class CpuBackend:
     ) -> None:
         first = 0
         for index, entry in enumerate(frame.objects):
-            moments = [frame, before or frame, after or frame]
+            moments = frame, before or frame, after or frame
             entries = [moment.objects[index] for moment in moments]
+            view, view_before, view_after = [
+                _single(object_to_camera(e, m.camera)[:3]) for e, m in zip(entries, moments, strict=True)
+            ]
+            lens, lens_before, lens_after = [_lens(moment.camera) for moment in moments]
             kernels.add_features(
                 entry.centres,
                 entry.normals,
                 entry.zone,
                 entries[1].centres,
                 entries[2].centres,
-                *(_single(object_to_camera(e, moment.camera)[:3]) for e, moment in zip(entries, moments, strict=True)),
-                *(_lens(moment.camera) for moment in moments),
+                view,
+                view_before,
+                view_after,
+                lens,
+                lens_before,
+                lens_after,
                 np.float32(frame.camera.near),
                 _single(normal_matrix(entry)),
                 _single(camera_in_object(entry, frame.camera)),

@@ -82,9 +82,9 @@ class CudaBackend:
         import torch
 
         if rasterization is None:
-            from gsplat import rasterization
+            from gsplat import rasterization  # pyright: ignore[reportMissingImports]
         self._torch = torch
-        self._rasterization = rasterization
+        self._rasterization: Any = rasterization
         self._where = torch.device(where)
         self._kept: dict[int, tuple[np.ndarray, Any]] = {}
         self.device = device() if where == "cuda" else where

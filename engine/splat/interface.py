@@ -129,10 +129,11 @@ class Frame:
 
 
 class Backend(Protocol):
-    """A way to render."""
+    """A way to render. `note` says why it took the place of a faster one, or is empty."""
 
     name: str
     device: str
+    note: str
     note: str
     """Why this is not the backend that was asked for, or empty."""
 

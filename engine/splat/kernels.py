@@ -8,6 +8,9 @@ Arrays between them, for M Gaussians of all objects together:
 Pixels are those of the whole picture, also where only a part (region) is rendered: its values are the same.
 """
 
+# numba calls intrinsics without their first parameter.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 import numba
