@@ -117,6 +117,10 @@ class FakeWork:
             time.sleep(0.06)
         return {"curves": {}, "keys": {}, "words": [], "phones": [], "duration": 1.0, "notes": []}
 
+    def emotion(self, params, job):
+        misbehave(params.get("text", ""), job)
+        return {"curves": {}, "keys": {}, "reading": [], "duration": 1.0, "notes": []}
+
 
 def misbehave(what, job):
     """What a viewport's name or a line to speak asks for."""

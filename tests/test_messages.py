@@ -31,6 +31,14 @@ GOOD = {
     "head/release": {"id": "head-1"},
     "frame/render": RENDER,
     "perform": {"line": "Hello.", "seed": 7, "fps": 29.97, "strengths": {"blinks": 0.5}},
+    "emotion": {
+        "text": "sad while she says 'never'",
+        "fps": 25,
+        "duration": 2.5,
+        "words": [["never", 0.5, 0.9]],
+        "phones": [["n", 0.5, 0.6], ["ɛ", 0.6, 0.7]],
+        "strength": 1.2,
+    },
     "shutdown": {},
 }
 
@@ -224,7 +232,7 @@ def test_a_result_of_the_wrong_form_is_never_sent_and_never_taken():
         messages.check_result("perform", {**good, "curves": {"fps": math.inf}})
 
 
-@pytest.mark.parametrize(("theirs", "common"), [("1.0", (1, 0)), ("1.7", (1, 0))])
+@pytest.mark.parametrize(("theirs", "common"), [("1.0", (1, 0)), ("1.1", (1, 1)), ("1.7", (1, 1))])
 def test_an_unknown_minor_is_tolerated(theirs, common):
     assert messages.check_version(theirs, "engine") == common
 

@@ -24,6 +24,7 @@ from engine.contract.passes import DEPTH_BACKGROUND, PASSES
 from engine.contract.ring import RingReader
 from engine.heads import format
 from engine.heads.deform import Deformer
+from engine.motion import keys
 from engine.serve.jobs import Job, Preempted, Queue
 from engine.serve.proxy import save_proxy, srgb_to_linear
 from engine.serve.work import Average, Work
@@ -362,6 +363,58 @@ def test_a_recording_is_performed(engine, tmp_path):
     assert first == again, "the same seed gives the same take"
 
 
+def test_a_direction_becomes_keys_that_leave_the_lips_to_the_speech(engine):
+    """'furious' over "bam": anger parts and stretches the lips, but not while they meet."""
+    line = [["b", 1.0, 1.1], ["æ", 1.1, 1.4], ["m", 1.4, 1.55]]
+    wanted = {"text": "screaming with rage", "fps": 50, "duration": 3.0}
+    free, bound = engine.ask("emotion", **wanted), engine.ask("emotion", **wanted, phones=line)
+    parting = "AU25 Lips Part"
+    at = {name: curves.from_json(reply["curves"], "reply") for name, reply in (("free", free), ("bound", bound))}
+    frames = {name: of.values[:, of.channels.index(parting)] for name, of in at.items()}
+    assert frames["free"][52] > 0.3, "the mood alone parts the lips there"
+    assert frames["bound"][50:55].max() < 0.02 and frames["bound"][70:77].max() < 0.02
+    assert frames["bound"][145] == pytest.approx(frames["free"][145]), "in the pause the mouth is the mood's"
+    keyed = {name: [keys.from_row(row) for row in rows] for name, rows in bound["keys"].items()}
+    keyed = keys.to_curves(keyed, 50, 151)
+    kept = [at["bound"].channels.index(name) for name in keyed.channels]
+    assert np.abs(keyed.values - at["bound"].values[:, kept]).max() <= keys.TOLERANCE
+    closed = keyed.values[50:55, keyed.channels.index(parting)]
+    assert closed.max() < 0.02
+    ((start, end, source, what),) = bound["reading"]
+    assert (start, end) == (0.0, 3.0) and "rage" in source and "anger" in what
+
+
+def test_a_direction_may_name_a_word_of_the_line(engine):
+    reply = engine.ask("emotion", text="calm, but sad while she says 'never'", fps=24, duration=4.0,
+                       words=[["I", 1.0, 1.2], ["never", 2.0, 2.6]])  # fmt: skip
+    times = {row[2]: row[:2] for row in reply["reading"]}
+    (sad,) = [span for source, span in times.items() if "sad" in source]
+    assert sad[0] == pytest.approx(2.0, abs=0.2) and 2.6 <= sad[1] <= 3.0
+
+
+def test_moods_by_label_and_by_valence_and_arousal(engine):
+    strong = engine.ask("emotion", label="happiness", fps=24, duration=2.0)
+    faint = engine.ask("emotion", label="happiness", fps=24, duration=2.0, strength=0.3)
+    smile = "AU12 Lip Corner Puller.L"
+    assert strong["keys"][smile][-1][1] > 2 * faint["keys"][smile][-1][1] > 0.1
+    assert "happiness" in strong["reading"][0][3]
+    path = engine.ask("emotion", va=[[0.8, 0.3], [-0.8, -0.2]], fps=24, duration=2.0)
+    assert path["keys"][smile][0][1] > 0.2 > path["keys"].get(smile, [[0, 0]])[-1][1]
+    assert [row[0] for row in path["reading"]] == [0.0, 2.0]
+
+
+def test_what_is_no_mood_is_said(engine):
+    assert "choose one" in engine.refused("emotion", fps=24)[1]
+    assert "choose one" in engine.refused("emotion", fps=24, label="joy", va=[[0, 0]])[1]
+    code, sentence = engine.refused("emotion", fps=24, label="chartreuse")
+    assert (code, "chartreuse" in sentence) == (messages.BAD_INPUT, True)
+    with pytest.raises(messages.MessageError, match="words"):
+        engine.ask("emotion", fps=24, text="sad", words=[["never", 0.5]])
+    silent = engine.ask("emotion", fps=24, text=" ", duration=2.0)
+    assert silent["keys"] == {} and "empty" in silent["notes"][0]
+    assert b"Traceback" not in engine.log
+
+
 # ── bad input ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -414,7 +467,7 @@ def test_hello_comes_first_and_its_version_counts(clients):
     assert client.refused("head/release", id="one") == (messages.INVALID_REQUEST, "The first message must be 'hello'.")
     code, sentence = client.refused("hello", client="test", version="1", protocol="2.0", novelty=[1])
     assert (code, "update the engine" in sentence) == (messages.VERSION_MISMATCH, True)
-    assert client.ask("hello", client="test", version="1", protocol="1.9")["protocol"] == "1.0"
+    assert client.ask("hello", client="test", version="1", protocol="1.9")["protocol"] == "1.1"
 
 
 # ── order ────────────────────────────────────────────────────────────────────────────────────────────────────────────

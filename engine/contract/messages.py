@@ -18,7 +18,7 @@ from .files import parse_json
 from .passes import PASS_BY_NAME
 
 #: (major, minor). Another major is refused; both sides keep to the lower minor.
-PROTOCOL = (1, 0)
+PROTOCOL = (1, 1)
 REQUEST_LIMIT = 8 * 1024 * 1024
 REPLY_LIMIT = 512 * 1024 * 1024
 MAX_SIZE = 16384
@@ -139,6 +139,18 @@ def record(
     return check
 
 
+def row_of(*checks: Check) -> Check:
+    """A list with exactly one entry a check, in their order."""
+
+    def check(value: object, where: str) -> None:
+        list_of(anything, len(checks), len(checks))(value, where)
+        assert isinstance(value, list)
+        for index, (entry_check, entry) in enumerate(zip(checks, value, strict=True)):
+            entry_check(entry, f"{where}[{index}]")
+
+    return check
+
+
 def mapping(value_check: Check, key_check: Check = text(256), most: int = 10_000) -> Check:  # noqa: B008
     """An object with any keys."""
 
@@ -213,6 +225,9 @@ _SAMPLE = record({"heads": list_of(_HEAD, 0, MAX_HEADS), "camera": _CAMERA})
 _TRANSPORT = one_of("ring", "inline")
 _NOTHING = record({})
 _COUNT = integer(0, 2**53)
+_SECONDS = number(0, 3600)
+#: [what is said, start, end]: a word or a phone.
+_SPOKEN = row_of(text(256), _SECONDS, _SECONDS)
 
 REQUESTS: dict[str, Check] = {
     # The one message that another version may send: fields it has beyond these are no error, its version may be.
@@ -239,6 +254,18 @@ REQUESTS: dict[str, Check] = {
             "voice": _NAME,
             "text": text(100_000),
             "strengths": mapping(number(0, 10), most=100),
+        },
+    ),
+    "emotion": record(
+        {"fps": number(1, 1000)},
+        {
+            "text": text(20_000),
+            "label": _NAME,
+            "va": list_of(row_of(number(-1, 1), number(-1, 1)), 1, 1000),
+            "duration": _SECONDS,
+            "words": list_of(_SPOKEN, most=20_000),
+            "phones": list_of(_SPOKEN),
+            "strength": number(0, 1.5),
         },
     ),
     "shutdown": _NOTHING,
@@ -306,6 +333,15 @@ RESULTS: dict[str, Check] = {
             "notes": list_of(text()),
         },
         {"audio": _PATH},
+    ),
+    "emotion": record(
+        {
+            "curves": mapping(anything),
+            "keys": mapping(anything),
+            "reading": list_of(row_of(_SECONDS, _SECONDS, text(40_000), text(40_000))),
+            "duration": _SECONDS,
+            "notes": list_of(text(40_000)),
+        }
     ),
     "shutdown": _NOTHING,
 }

@@ -1,10 +1,9 @@
 """Emotion over speech: added by zones, so that a mood shapes the mouth and never breaks what the lips must do.
 
 Outside the mouth and jaw the emotion is added as it is. In them it is limited in time by what the phones need: where
-lips must
-meet (p b m) or tuck (f v) nothing may part them or hold them back, where the jaw must be high (s sh) it may not
-drop, rounded
-sounds are not spread, and pressed lips give way to an open vowel. In pauses the emotion has the mouth to itself.
+lips must meet (p b m) or tuck (f v) nothing may part them or hold them back, where the jaw must be high (s sh) it may
+not drop, rounded sounds are not spread, and pressed lips give way to an open vowel. In pauses the emotion has the mouth
+to itself.
 """
 
 from __future__ import annotations
@@ -32,38 +31,64 @@ def combine(speech: Curves, emotion: Curves, phones: Phones, priority: Mapping[s
         emotion: Emotion curves at any frame rate; the last frame is held.
         phones: The line's phones, in order.
         priority: {zone: 0 … 1} who wins in a zone: 0 is speech alone, 1 is the emotion as far as articulation
-        allows. Above
-            0.5 the emotion is whole and speech's own movement of that zone, outside the mouth and jaw, gives way.
+            allows. Above 0.5 the emotion is whole and speech's own movement of that zone, outside the mouth and jaw,
+            gives way.
 
     Raises:
         MienError: A priority names no zone, or is out of range.
     """
-    weights = {zone: 0.5 for zone, _ in contract.ZONES} | dict(priority or {})
-    for zone, value in weights.items():
-        if zone not in contract.ZONE_LABELS or not 0 <= value <= 1:
-            names = ", ".join(contract.ZONE_LABELS)
-            raise MienError(f"The priority {zone!r} is {value}; zones are {names}, each from 0 to 1.")
+    weights = _weights(priority)
     times = np.arange(len(speech.values)) / speech.fps
     base = speech.dense()
-    mood = np.zeros_like(base)
-    mood[:, [contract.INDEX[name] for name in emotion.channels]] = emotion.at(times)
-    need = needs(phones, times)
     for column, channel in enumerate(contract.CHANNELS):
-        weight = weights[channel.zone]
-        if channel.zone in _ZONES:
-            mood[:, column] *= min(1.0, 2 * weight) * _room(channel.name, need, base)
-        else:
-            mood[:, column] *= min(1.0, 2 * weight)
-            base[:, column] *= min(1.0, 2 * (1 - weight))
-    total = contract.clamp(_seal(base + mood, base, need))
+        if channel.zone not in _ZONES:
+            base[:, column] *= min(1.0, 2 * (1 - weights[channel.zone]))
+    total = contract.clamp(base + added(emotion, phones, times, priority))
     used = np.flatnonzero(np.abs(total).max(axis=0) > 1e-9)
     used = np.union1d(used, [contract.INDEX[name] for name in speech.channels])
     return Curves(speech.fps, tuple(contract.NAMES[column] for column in used), total[:, used])
 
 
+def added(
+    emotion: Curves, phones: Phones, times: np.ndarray, priority: Mapping[str, float] | None = None
+) -> np.ndarray:
+    """What an emotion adds to speech, whatever the speech's own curves are.
+
+    Args:
+        emotion: Emotion curves at any frame rate; the last frame is held.
+        phones: The line's phones in order, on the same clock as `times`.
+        times: [T] seconds, rising.
+        priority: As in `combine`.
+
+    Returns:
+        [T, C] over all channels of the table, not clamped. At a closure nothing in it opens the lips.
+
+    Raises:
+        MienError: As `combine`.
+    """
+    weights = _weights(priority)
+    mood = np.zeros((len(times), len(contract.CHANNELS)))
+    mood[:, [contract.INDEX[name] for name in emotion.channels]] = emotion.at(times)
+    need = needs(phones, times)
+    for column, channel in enumerate(contract.CHANNELS):
+        mood[:, column] *= min(1.0, 2 * weights[channel.zone])
+        if channel.zone in _ZONES:
+            mood[:, column] *= _room(channel.name, need, len(times))
+    return _seal(mood, need)
+
+
+def _weights(priority: Mapping[str, float] | None) -> dict[str, float]:
+    """{zone: 0 … 1} for every zone."""
+    weights = {zone: 0.5 for zone, _ in contract.ZONES} | dict(priority or {})
+    for zone, value in weights.items():
+        if zone not in contract.ZONE_LABELS or not 0 <= value <= 1:
+            names = ", ".join(contract.ZONE_LABELS)
+            raise MienError(f"The priority {zone!r} is {value}; zones are {names}, each from 0 to 1.")
+    return weights
+
+
 def needs(phones: Phones, times: np.ndarray) -> dict[str, np.ndarray]:
-    """{need: [T] 0 … 1}: how much each of the lips' and jaw's duties binds at each time, with its run-up and
-    release."""
+    """{need: [T] 0 … 1}: how much each duty of lips and jaw binds at each time, with its run-up and release."""
     table = data("speech_needs")
     result = {}
     for name, row in table["needs"].items():
@@ -72,28 +97,30 @@ def needs(phones: Phones, times: np.ndarray) -> dict[str, np.ndarray]:
         for symbol, start, end in phones:
             bound = symbol not in (SILENCE, "") if row["phones"] == "*" else symbol in symbols
             if bound:
-                rise = (times - (start - row["before"])) / row["before"]
-                fall = ((end + row["after"]) - times) / row["after"]
+                first, last = np.searchsorted(times, (start - row["before"], end + row["after"]))
+                near = times[first:last]  # elsewhere the ramp is 0
+                rise = (near - (start - row["before"])) / row["before"]
+                fall = ((end + row["after"]) - near) / row["after"]
                 ramp = np.clip(np.minimum(rise, fall), 0, 1)
-                value = np.maximum(value, ramp * ramp * (3 - 2 * ramp))
+                value[first:last] = np.maximum(value[first:last], ramp * ramp * (3 - 2 * ramp))
         result[name] = value
     return result
 
 
-def _room(channel: str, need: dict[str, np.ndarray], base: np.ndarray) -> np.ndarray:
+def _room(channel: str, need: dict[str, np.ndarray], frames: int) -> np.ndarray:
     """[T] 0 … 1: how much of an emotion a mouth or jaw channel may show."""
     name = channel.split(".")[0]
-    room = np.ones(len(base))
+    room = np.ones(frames)
     for row in data("speech_needs")["limits"]:
         if name in row["channels"]:
             room = room * (1 - row["share"] * need[row["need"]])
     return room
 
 
-def _seal(total: np.ndarray, base: np.ndarray, need: dict[str, np.ndarray]) -> np.ndarray:
-    """At a closure no channel that parts the lips stands higher than in speech alone."""
+def _seal(mood: np.ndarray, need: dict[str, np.ndarray]) -> np.ndarray:
+    """At a closure nothing that parts the lips stands higher than in speech alone, nothing that shuts them lower."""
     shut = np.maximum(need["closure"], need["tuck"])[:, None]
     opening = np.array([channel.name.split(".")[0] in data("speech_needs")["opening"] for channel in contract.CHANNELS])
     closing = np.array([channel.name.split(".")[0] in data("speech_needs")["closing"] for channel in contract.CHANNELS])
-    held = np.where(opening, np.minimum(total, base), np.where(closing, np.maximum(total, base), total))
-    return total + shut * (held - total)
+    held = np.where(opening, np.minimum(mood, 0.0), np.where(closing, np.maximum(mood, 0.0), mood))
+    return mood + shut * (held - mood)

@@ -45,6 +45,7 @@ class Server:
             "head/release": (self._renders, self._work.release_head),
             "frame/render": (self._renders, self._work.render),
             "perform": (self._performances, self._work.perform),
+            "emotion": (self._performances, self._work.emotion),
         }
         self._workers = [
             threading.Thread(target=self._labour, args=(queue,), name=f"mien-{name}", daemon=True)

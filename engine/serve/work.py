@@ -34,7 +34,7 @@ COVERED = 1 / 255
 class Work:
     """The heads that are loaded and the ways to render them.
 
-    `load_head`, `release_head` and `render` are called from one thread, `perform` from another.
+    `load_head`, `release_head` and `render` are called from one thread, `perform` and `emotion` from another.
     Each takes a request's params and its `Job`, and returns the result, both as `engine.contract.messages` has them.
 
     Args:
@@ -214,6 +214,12 @@ class Work:
         from .performances import perform
 
         return perform(params, self._folder, job)
+
+    def emotion(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        """`emotion`."""
+        from .moods import emotion
+
+        return emotion(params, job)
 
 
 class Average:
