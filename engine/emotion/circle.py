@@ -2,8 +2,8 @@
 
 Anchors are the emotion tables themselves, at the angles where their labels lie on Russell's circumplex. At an angle the
 face is the mean of the anchors, weighted by a von Mises kernel of the angle between; along a radius it grows
-smoothly from
-neutral. The map moves no jaw and closes no lips, and of the mouth's codes only the shares in data/circle.json.
+smoothly from neutral. The map moves no jaw and closes no lips, and of the mouth's codes it moves only the shares in
+data/circle.json.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """A corpus of directions and the faces they mean, made by grammar: the same seed gives the same corpus.
 
 For training a model that goes from words to AU motion. A sentence is built from clauses whose meaning is known as
-they are
-chosen, so that the target does not come from reading the sentence: `engine/emotion/text.py` can be checked against
-it, and is in
-tests. The hand-written texts in data/ are another thing and take no part in this.
+they are chosen, so that the target does not come from reading the sentence: `engine/emotion/text.py` can be checked
+against it, and is in tests. The hand-written texts in data/ are another thing and take no part in this.
 """
 
 from __future__ import annotations

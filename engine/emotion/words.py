@@ -40,7 +40,8 @@ _SCANNER = re.compile(
                      rf"(?:{_NUMBER}\s+)?{_UNIT}"),
             ("lasting", rf"\b(?:for|lasting|lasts|during|held)\s+(?:(?:about|around|just|only|for)\s+)?{_TIME}"),
             ("stretch", rf"\b{_TIME}\s+of\b"),
-            ("va", r"\bvalence\s*(?:at|of|[=:])?\s*[-+]?\d*\.?\d+\s*(?:,|and|;)?\s*(?:and\s+)?arousal\s*(?:at|of|[=:])?\s*[-+]?\d*\.?\d+"),
+            ("va", r"\bvalence\s*(?:at|of|[=:])?\s*[-+]?\d*\.?\d+\s*(?:,|and|;)?\s*(?:and\s+)?"
+                   r"arousal\s*(?:at|of|[=:])?\s*[-+]?\d*\.?\d+"),
             ("over", rf"\b(?:over|within|across|in\s+the\s+course\s+of|taking|takes|through|throughout)\s+"
                      rf"(?:the\s+)?(?:next\s+|course\s+of\s+|about\s+)?{_TIME}"),
             ("until", rf"\b(?:until|till|up\s+to|before)\s+{_TIME}"),

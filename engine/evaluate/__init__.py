@@ -1,7 +1,7 @@
 """Figures: how well each part does what it promises, measured and printed beside what it must reach.
 
-`engine evaluate WHAT`: each WHAT is a module here whose `add_parser(subparsers)` adds its own parser and sets `func`; only the
-one that is asked for is imported.
+`engine evaluate WHAT`: each WHAT is a module here whose `add_parser(subparsers)` adds its own parser and sets
+`func`; only the one that is asked for is imported.
 """
 
 from __future__ import annotations
