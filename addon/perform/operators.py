@@ -150,6 +150,7 @@ def _mark(action: bpy.types.Action, reply: dict[str, Any], start: float, fps: fl
         action.pose_markers.new(str(word)[:63]).frame = round(start + begin * fps)
     action["mien_words"] = json.dumps(reply["words"])
     action["mien_phones"] = json.dumps(reply["phones"])
+    action["mien_start"], action["mien_fps"] = start, fps  # where their second 0 lies, whatever a strip shows of it
 
 
 def why_not(context: bpy.types.Context) -> str | None:
@@ -170,7 +171,7 @@ class MIEN_OT_speak_from_panel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        reason = why_not(context) or _unset(context.scene.mien_speech, context)
+        reason = why_not_from_panel(context)
         if reason:
             cls.poll_message_set(reason)
         return not reason
@@ -194,7 +195,12 @@ class MIEN_OT_speak_from_panel(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _unset(chosen: settings.MienSpeech, context) -> str | None:
+def why_not_from_panel(context: bpy.types.Context) -> str | None:
+    """Why what the panel holds can't be spoken, as a sentence; None where it can."""
+    reason = why_not(context)
+    chosen = context.scene.mien_speech
+    if reason:
+        return reason
     if chosen.source == "FILE" and not chosen.audio:
         return "Choose a sound file first"
     if chosen.source == "LINE" and not chosen.line.strip():

@@ -63,6 +63,7 @@ class Screen:
 
 _screens: dict[int, Screen] = {}
 _ids: dict[str, str] = {}
+_ids_of: Any = None
 _loading: set[str] = set()
 _failed_heads: dict[str, str] = {}
 _handlers: list[Any] = []
@@ -106,6 +107,11 @@ def _update(screen: Screen, context: bpy.types.Context, view: View, heads: list[
 
 def _load(engine, heads: list[Seen], screen: Screen) -> bool:
     """Whether all heads are loaded; asks for those that aren't."""
+    global _ids_of
+    if _ids_of is not engine:  # another process, which knows nothing of the old one's heads
+        _ids_of = engine
+        _ids.clear()
+        _loading.clear()
     ready = True
     for name in {seen.head for seen in heads}:
         if name in _ids:

@@ -8,9 +8,12 @@ import bpy
 
 from ...engine.contract import channels as table
 from .. import jobs, session
+from ..emotion import line, takes
+from ..emotion.operators import frames
 from ..head import channels, library
 from ..head.settings import active_head, is_head
 from ..perform import settings as speech
+from ..perform.operators import why_not_from_panel as why_not
 from ..render.compositor import heads_scene
 
 _ICONS = {
@@ -77,7 +80,8 @@ def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
             "Install Engine fetches its Python packages, about 450 MB, from pypi.org into a folder of Mien's own.",
         )
         if not bpy.app.online_access:
-            wrapped(layout, context, "Online access is off: allow it in Preferences › System.", "INTERNET_OFFLINE")
+            wrapped(layout, context, "Blender may not go online yet.", "INTERNET_OFFLINE")
+            layout.prop(context.preferences.system, "use_online_access", text="Allow Online Access")
         big = layout.row()
         big.scale_y = 1.4
         big.operator("mien.install_engine", icon="IMPORT")
@@ -220,6 +224,9 @@ class MIEN_PT_speech(_HeadPanel, bpy.types.Panel):
             row = layout.row()
             row.scale_y = 1.4
             row.operator("mien.speak_from_panel", icon="PLAY_SOUND")
+            reason = why_not(context)
+            if reason:
+                wrapped(layout, context, reason, "INFO")
 
 
 class MIEN_PT_strengths(_HeadPanel, bpy.types.Panel):
@@ -234,6 +241,85 @@ class MIEN_PT_strengths(_HeadPanel, bpy.types.Panel):
         column = self.layout.column(align=True)
         for layer, *_ in speech.LAYERS:
             column.prop(context.scene.mien_speech, f"strength_{layer}", slider=True)
+
+
+class MIEN_PT_emotion(_HeadPanel, bpy.types.Panel):
+    bl_label = "Emotion"
+    bl_idname = "MIEN_PT_emotion"
+
+    def draw(self, context):
+        layout = self.layout
+        chosen = context.scene.mien_emotion
+        layout.row().prop(chosen, "source", expand=True)
+        layout.use_property_decorate = False
+        if chosen.source == "TEXT":
+            column = layout.column()
+            column.scale_y = 1.3
+            column.prop(chosen, "text", text="", placeholder="calm, then furious at 3 s, …")
+            if len(chosen.text) > 30:  # the field shows one line only
+                said = layout.column()
+                said.active = False
+                wrapped(said, context, chosen.text)
+        layout.use_property_split = True
+        column = layout.column(align=True)
+        if chosen.source == "LABEL":
+            column.prop(chosen, "label")
+        elif chosen.source == "VA":
+            column.prop(chosen, "valence", slider=True)
+            column.prop(chosen, "arousal", slider=True)
+        column.prop(chosen, "strength", slider=True)
+        column = layout.column()
+        column.prop(chosen, "over")
+        _draw_frames(column, context)
+        column.prop(chosen, "after")
+        if takes.overlapping(active_head(context), *frames(context, active_head(context), chosen.over)):
+            column.prop(chosen, "former")
+        if not progress(layout, "mien.emotion"):
+            row = layout.row()
+            row.scale_y = 1.4
+            row.operator("mien.emotion_from_panel", icon="LIGHT_SUN")
+
+
+def _draw_frames(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Which frames the mood will take and what is said in them."""
+    scene, obj = context.scene, active_head(context)
+    start, end = frames(context, obj, scene.mien_emotion.over)
+    fps = scene.render.fps / scene.render.fps_base
+    words, _ = line.spoken(obj, start, end, fps)
+    said = f", {len(words)} word{'s' * (len(words) != 1)}" if words else ""
+    split = layout.split(factor=0.4)
+    split.label()
+    split.active = False
+    split.label(text=f"{start:.0f}–{end:.0f}, {(end - start) / fps:.1f} s{said}")
+
+
+class MIEN_PT_reading(_HeadPanel, bpy.types.Panel):
+    bl_label = "As Understood"
+    bl_idname = "MIEN_PT_reading"
+    bl_parent_id = "MIEN_PT_emotion"
+
+    @classmethod
+    def poll(cls, context):
+        obj = active_head(context)
+        return obj is not None and takes.shown(obj, context.scene.frame_current) is not None
+
+    def draw(self, context):
+        frame = context.scene.frame_current
+        strip = takes.shown(active_head(context), frame)
+        parts, notes = takes.reading(strip)
+        row = self.layout.row()
+        row.label(text=strip.name, icon="ACTION")
+        for part in parts:
+            playing = part.start <= frame < part.end
+            wanted, _, units = part.what.partition(" (")
+            column = self.layout.column(align=True)
+            icon = "RADIOBUT_ON" if playing else "RADIOBUT_OFF"
+            wrapped(column, context, f"{part.start:.0f}–{part.end:.0f} “{part.source}”: {wanted}", icon)
+            detail = column.column(align=True)
+            detail.active = False
+            wrapped(detail, context, units.removesuffix(")"), "BLANK1")
+        for note in notes:
+            wrapped(self.layout, context, note, "QUESTION")
 
 
 class MIEN_PT_render(_Tab, bpy.types.Panel):
@@ -336,10 +422,12 @@ class MIEN_PT_properties_passes(_Properties, bpy.types.Panel):
 _OPEN = {"brows", "mouth"}
 CLASSES = (
     MIEN_PT_main,
-    MIEN_PT_pose,
-    *(_zone_panel(zone, label, zone not in _OPEN) for zone, label in table.ZONES),
     MIEN_PT_speech,
     MIEN_PT_strengths,
+    MIEN_PT_emotion,
+    MIEN_PT_reading,
+    MIEN_PT_pose,
+    *(_zone_panel(zone, label, zone not in _OPEN) for zone, label in table.ZONES),
     MIEN_PT_render,
     MIEN_PT_properties_render,
     MIEN_PT_properties_motion_blur,
