@@ -20,7 +20,7 @@ RATE = 24_000
 FRAME = 0.025
 """Seconds a unit of the network's duration output stands for."""
 LATENESS = 0.052
-"""Seconds that the network's durations run ahead of the sound it makes, measured by `engine evaluate speech`; subtracted."""
+"""Seconds that onsets summed from the network's durations come after the sound's, measured on eight lines; subtracted."""
 _DURATIONS = b"/encoder/Cast_output_0"
 _MOST_TOKENS = 500  # the network reads at most 510 with its margins
 _BREAKS = ".!?;:,—…\n"
