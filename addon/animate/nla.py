@@ -7,6 +7,7 @@ import bpy
 from . import curves
 
 SPEECH = "Speech"
+EMOTION = "Emotion"
 
 
 def place(
@@ -36,9 +37,57 @@ def _free_track(data: bpy.types.AnimData, name: str, start: float, end: float) -
     for track in same:
         if not track.lock and not _overlaps(track, start, end):
             return track
-    track = data.nla_tracks.new()
+    # Directly above its like: what is added to them stays on top.
+    track = data.nla_tracks.new(prev=same[-1]) if same else data.nla_tracks.new()
     track.name = f"{name} {len(same) + 1}" if same else name
     return track
+
+
+def place_over(
+    obj: bpy.types.Object, action: bpy.types.Action, start: float, end: float, fade: float = 0.0
+) -> bpy.types.NlaStrip:
+    """Put an Action on an "Emotion" track above all speech, where its values are added to what lies below.
+
+    Args:
+        fade: Frames after `end` over which it fades out; at 0 its last frame is held.
+    """
+    data = obj.animation_data or obj.animation_data_create()
+    speech = [index for index, track in enumerate(data.nla_tracks) if _is_named(track, SPEECH)]
+    if not speech:
+        # A track can't be made below others later, and speech that comes later must lie below.
+        data.nla_tracks.new().name = SPEECH
+        speech = [len(data.nla_tracks) - 1]
+    same = [track for track in data.nla_tracks if _is_named(track, EMOTION)]
+    # From the top: a mood that is held ends where the next on its own track begins.
+    above = [track for track in list(data.nla_tracks)[speech[-1] + 1 :] if track in same]
+    free = (track for track in reversed(above) if not track.lock and not _overlaps(track, start, end + fade))
+    track = next(free, None)
+    if track is None:
+        track = data.nla_tracks.new()
+        track.name = f"{EMOTION} {len(same) + 1}" if same else EMOTION
+    strip = track.strips.new(action.name, round(start), action)
+    strip.action_frame_start, strip.action_frame_end = start, end + fade
+    strip.frame_start, strip.frame_end = start, end + fade
+    if strip.action_slot is None:
+        strip.action_slot = action.slots[0]
+    strip.blend_type = "ADD"
+    strip.extrapolation = "NOTHING" if fade else "HOLD_FORWARD"
+    strip.blend_out = fade
+    return strip
+
+
+def strips_named(obj: bpy.types.Object, name: str) -> list[bpy.types.NlaStrip]:
+    """Strips on the tracks of that name, from the lowest track up."""
+    data = obj.animation_data
+    tracks = [track for track in data.nla_tracks if _is_named(track, name)] if data else []
+    return [strip for track in tracks for strip in track.strips]
+
+
+def playing(obj: bpy.types.Object) -> list[bpy.types.NlaTrack]:
+    """The tracks that count, from the lowest up: the solo one, else all that are not muted."""
+    data = obj.animation_data
+    tracks = list(data.nla_tracks) if data else []
+    return [track for track in tracks if track.is_solo] or [track for track in tracks if not track.mute]
 
 
 def _is_named(track: bpy.types.NlaTrack, name: str) -> bool:

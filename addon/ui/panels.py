@@ -8,7 +8,8 @@ import bpy
 
 from ...engine.contract import channels as table
 from .. import jobs, session
-from ..emotion import line, takes
+from ..emotion import line as heard
+from ..emotion import takes
 from ..emotion.operators import frames
 from ..head import channels, library
 from ..head.settings import active_head, is_head
@@ -285,7 +286,7 @@ def _draw_frames(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     scene, obj = context.scene, active_head(context)
     start, end = frames(context, obj, scene.mien_emotion.over)
     fps = scene.render.fps / scene.render.fps_base
-    words, _ = line.spoken(obj, start, end, fps)
+    words, _ = heard.spoken(obj, start, end, fps)
     said = f", {len(words)} word{'s' * (len(words) != 1)}" if words else ""
     split = layout.split(factor=0.4)
     split.label()

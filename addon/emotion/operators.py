@@ -1,0 +1,185 @@
+"""Give a head a mood: a direction to the engine, its keys back into an Action that is added to the speech."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ...engine.contract.errors import MienError
+from .. import session
+from ..animate import curves, nla
+from ..head.settings import active_head
+from ..jobs import EngineJob
+from . import line, settings, takes
+
+_SECONDS = 600.0
+_FADE_SECONDS = 0.8
+_FRAMES = ("FRAMES", "Frames", "From Start to End")
+
+
+class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
+    """Turn a direction into keys: a new Action on the NLA track "Emotion", added to speech. Nothing keyed is lost"""
+
+    bl_idname = "mien.emotion"
+    bl_label = "Give It a Mood"
+    bl_options = {"REGISTER", "UNDO"}
+    progress_label = "Reading the direction"
+    seconds = _SECONDS
+
+    source: bpy.props.EnumProperty(name="From", items=settings.SOURCES, options={"SKIP_SAVE"})
+    text: bpy.props.StringProperty(name="Direction", options={"SKIP_SAVE"})
+    label: bpy.props.StringProperty(name="Emotion", default="happiness", options={"SKIP_SAVE"})
+    valence: bpy.props.FloatProperty(name="Valence", min=-1.0, max=1.0, options={"SKIP_SAVE"})
+    arousal: bpy.props.FloatProperty(name="Arousal", min=-1.0, max=1.0, options={"SKIP_SAVE"})
+    strength: bpy.props.FloatProperty(name="Strength", default=1.0, min=0.0, max=1.5, options={"SKIP_SAVE"})
+    over: bpy.props.EnumProperty(name="Over", items=(*settings.OVER, _FRAMES), options={"SKIP_SAVE"})
+    start: bpy.props.FloatProperty(name="Start", default=1.0, options={"SKIP_SAVE"})
+    end: bpy.props.FloatProperty(name="End", default=100.0, options={"SKIP_SAVE"})
+    after: bpy.props.EnumProperty(name="Then It", items=settings.AFTER, options={"SKIP_SAVE"})
+    former: bpy.props.EnumProperty(name="Former Takes", items=settings.FORMER, options={"SKIP_SAVE"})
+    push_down: bpy.props.BoolProperty(
+        name="Push Down Active Action",
+        description="If the head's active Action would hide the mood, move it to an NLA track of its own below",
+        default=False,
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context):
+        reason = why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def begin(self, context):
+        head = active_head(context)
+        self._head = head.name
+        self._fps = _fps(context.scene)
+        given = (self.start, self.end) if self.over == "FRAMES" else None
+        self._start, self._end_frame = given or frames(context, head, self.over)
+        if self._end_frame <= self._start:
+            raise MienError(f"The mood would end at frame {self._end_frame:g}, before it begins; give it more frames.")
+        words, phones = line.spoken(head, self._start, self._end_frame, self._fps)
+        params: dict[str, Any] = {
+            "fps": self._fps,
+            "duration": (self._end_frame - self._start) / self._fps,
+            "words": words,
+            "phones": phones,
+            "strength": self.strength,
+            **self._wanted(),
+        }
+        return session.running().request("emotion", params, deadline_s=_SECONDS)
+
+    def _wanted(self) -> dict[str, Any]:
+        """The request's source. Keeps in words what was asked for."""
+        if self.source == "LABEL":
+            self._direction = f"{self.label.replace('_', ' ')} at {self.strength:.2f}"
+            return {"label": self.label}
+        if self.source == "VA":
+            self._direction = f"valence {self.valence:+.2f}, arousal {self.arousal:+.2f}"
+            return {"va": [[self.valence, self.arousal]]}
+        if not self.text.strip():
+            raise MienError("There is no direction; say how the face shall feel first.")
+        self._direction = self.text.strip()
+        return {"text": self._direction}
+
+    def finish(self, context, reply):
+        obj = bpy.data.objects.get(self._head)
+        if obj is None:
+            raise MienError(f"The head {self._head!r} is no longer there, so its mood was dropped.")
+        if not reply["keys"] and not reply["reading"]:
+            raise MienError(" ".join(reply["notes"]) or "Nothing in it moves the face, so nothing was changed.")
+        former = takes.overlapping(obj, self._start, self._end_frame) if self.former == "MUTE" else []
+        action = curves.new_action(f"{obj.name} Emotion", reply["keys"], self._start, self._fps)
+        takes.mark(action, self._direction, reply, self._start, self._fps)
+        hidden = nla.masking(obj, set(reply["keys"]))
+        if hidden and self.push_down:
+            nla.push_down(obj)
+        for strip in former:
+            strip.mute = True
+        fade = _FADE_SECONDS * self._fps if self.after == "FADE" else 0.0
+        nla.place_over(obj, action, self._start, self._end_frame, fade)
+        self._tell(obj, reply, len(former), hidden)
+        return {"FINISHED"}
+
+    def _tell(self, obj: bpy.types.Object, reply: dict[str, Any], muted: int, hidden: set[str]) -> None:
+        keys = sum(len(rows) for rows in reply["keys"].values())
+        said = f"{obj.name}: {len(reply['reading'])} parts understood, {keys} keys on {len(reply['keys'])} channels"
+        self.report({"INFO"}, said + (f"; muted {muted} former take{'s' * (muted > 1)}" if muted else ""))
+        for note in reply["notes"]:
+            self.report({"INFO"}, note)
+        if hidden and not self.push_down:
+            self.report(
+                {"WARNING"},
+                f"The Action {obj.animation_data.action.name!r} covers {len(hidden)} of these channels and hides "
+                "their mood; push it down in the Action editor, or unlink it.",
+            )
+
+
+def _fps(scene: bpy.types.Scene) -> float:
+    return scene.render.fps / scene.render.fps_base
+
+
+def frames(context: bpy.types.Context, obj: bpy.types.Object, over: str) -> tuple[float, float]:
+    """(first, last) frame of a mood over the head's speech, or over the scene where there is none."""
+    scene = context.scene
+    strip = line.speech_strip(obj, scene.frame_current) if over == "SPEECH" else None
+    if strip is not None:
+        return strip.frame_start, strip.frame_end
+    if scene.use_preview_range:
+        return float(scene.frame_preview_start), float(scene.frame_preview_end)
+    return float(scene.frame_start), float(scene.frame_end)
+
+
+def why_not(context: bpy.types.Context) -> str | None:
+    """Why no mood can be made now, as a sentence; None where it can."""
+    if active_head(context) is None:
+        return "Select a Mien head first"
+    if session.missing_reason():
+        return "The engine is not installed; press Install Engine"
+    return None
+
+
+class MIEN_OT_emotion_from_panel(bpy.types.Operator):
+    """Turn this into keys: a new Action on the NLA track "Emotion", added to the speech. Nothing keyed is lost"""
+
+    bl_idname = "mien.emotion_from_panel"
+    bl_label = "Give It a Mood"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context):
+        reason = why_not(context) or _unset(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context):
+        chosen = context.scene.mien_emotion
+        names = ("source", "text", "label", "valence", "arousal", "strength", "over", "after", "former")
+        bpy.ops.mien.emotion("INVOKE_DEFAULT", **{name: getattr(chosen, name) for name in names})
+        return {"FINISHED"}
+
+
+def _unset(context: bpy.types.Context) -> str | None:
+    chosen = context.scene.mien_emotion
+    if chosen.source == "TEXT" and not chosen.text.strip():
+        return "Type a direction first"
+    if chosen.strength == 0:
+        return "At strength 0 nothing moves"
+    start, end = frames(context, active_head(context), chosen.over)
+    return None if end > start else "The scene's frame range is a single frame"
+
+
+CLASSES = (MIEN_OT_emotion, MIEN_OT_emotion_from_panel)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
