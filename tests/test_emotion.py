@@ -508,7 +508,8 @@ def test_words_come_from_a_performance(tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--label", "wibble"], ["--label", "anger:9"], ["--label", "anger:x"], ["--va", "2,0"], ["--va", "x"], ["--va", "1"],
+        ["--label", "wibble"], ["--label", "anger:9"], ["--label", "anger:x"], ["--va", "2,0"], ["--va", "x"],
+        ["--va", "1"],
         [],
         ["--text", "sad", "--fps", "0"], ["--text", "sad", "--duration", "-3"],
         ["--text", "sad", "--words", "/nowhere.json"],

@@ -485,7 +485,7 @@ def _ask(text: str, clean: str, group: list[_Clause], notes: list[str], hint: st
     from . import meaning as model
 
     # The words before the first tag were fillers, yet they help the model: "as if he ..."
-    found = model.nearest(_widen(clean, group), hint)
+    found = model.feel(_widen(clean, group), hint)
     if found is None or found.label == "none":
         return None
     notes.append(f"{text!r} names no feeling; by its meaning it was taken as {found.label.replace('_', ' ')}.")

@@ -294,7 +294,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not meaning.available():
         methods = {"Mien, no model": methods["Mien, no model"], "keywords": keywords}
         print(f"Without the sentence model ({meaning.reason()}).")
-    meaning.nearest("The first question loads the model.")
+    meaning.feel("The first question loads the model.")
     scores = {name: measure(arguments.part, method) for name, method in methods.items()}
     count = len(read(arguments.part))
     pairs = sum(len(chain["ascending"]) - 1 for chain in read(f"chains_{arguments.part}"))
