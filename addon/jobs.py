@@ -81,7 +81,12 @@ class EngineJob:
             return {"RUNNING_MODAL"}
         self._end(context)
         try:
-            return self.finish(context, self._ticket.wait(0.0))
+            result = self.finish(context, self._ticket.wait(0.0))
+            # A timer's event makes Blender neither evaluate nor draw what changed.
+            context.view_layer.update()
+            for area in context.screen.areas:
+                area.tag_redraw()
+            return result
         except Cancelled:
             return {"CANCELLED"}
         except MienError as error:
