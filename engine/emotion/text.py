@@ -534,6 +534,8 @@ def _beats(clauses: list[_Clause], notes: list[str]) -> list[Beat]:
                 clauses[position + 1].leads |= clause.leads & {"then", "final"}
             continue
         if _only_masks(clause, beats):
+            if own:  # "wink with the left eye at 1 s"
+                _give_time(beats, clause)
             continue
         clause.time = own = {**waiting, **own}
         waiting = {}
