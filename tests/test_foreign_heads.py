@@ -570,6 +570,29 @@ def test_the_similarity_between_landmarks_is_recovered():
     assert found[1] == pytest.approx(2.5) and found[3] < 1e-9
 
 
+def test_points_given_by_hand_correct_what_is_found_and_stand_in_where_nothing_is(monkeypatch):
+    there = np.random.default_rng(2).normal(scale=0.05, size=(478, 3))
+    there[[landmarks.RIGHT_IRIS, landmarks.LEFT_IRIS]] = [[-0.03, 0, 0], [0.03, 0, 0]]
+    rotation = rotation_matrix()
+    stranger = 4 * there @ rotation.T + [1, 2, 3]
+    monkeypatch.setattr(landmarks, "find", lambda *_: stranger.copy())
+    given = {61: stranger[61] + [0, 0.02, 0]}
+    corrected = still._stranger(cloud(), "x", given, there, lambda picture: None)
+    moved_by = np.linalg.norm(corrected - stranger, axis=1)
+    assert moved_by[61] == pytest.approx(0.02) and moved_by.max() <= 0.02 + 1e-12
+    far = np.linalg.norm(stranger - stranger[61], axis=1) > 0.3
+    assert far.any() and moved_by[far].max() < 1e-5
+
+    def nothing(*_):
+        raise MienError("no face.")
+
+    monkeypatch.setattr(landmarks, "find", nothing)
+    placed = still._stranger(cloud(), "x", {k: stranger[k] for k in (33, 133, 263, 1, 61, 152)}, there, nothing)
+    np.testing.assert_allclose(placed, stranger, atol=1e-6)
+    with pytest.raises(MienError):
+        still._stranger(cloud(), "x", {k: stranger[k] for k in (33, 133)}, there, nothing)
+
+
 def test_where_no_face_is_seen_a_still_head_is_refused(monkeypatch):
     monkeypatch.setattr(landmarks, "_starts", lambda seen: [np.eye(4)] * 3)
     with pytest.raises(MienError, match="no face was found"):

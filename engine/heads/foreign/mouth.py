@@ -18,6 +18,9 @@ Rim = tuple[np.ndarray, np.ndarray]
 """Vertex ids on the upper lip and, beside them, on the lower one."""
 _SOLID = 0.9
 """Skin of this opacity hides a mouth."""
+_VIEW = 160
+"""Pixels a side of the pictures that tell what the face hides."""
+_VIEWS = [(azimuth, elevation) for azimuth in (-60, -30, 0, 30, 60) for elevation in (-20, 12)]
 _COLUMNS, _ROWS = 36, 16
 """Vertices of a curtain across and down."""
 
@@ -142,6 +145,27 @@ def is_translucent(cloud: Splats, seam: np.ndarray) -> bool:
     camera = orbit(middle, 0.0, 0.0, 0.6, 2 * float(np.arctan(half / 0.6)), 64)
     opacity = CpuBackend().render(Frame([to_gaussians(front)], camera), ["Mask"])["Mask"]
     return bool(np.quantile(opacity, 0.2) < _SOLID)
+
+
+class Surface:
+    """What is seen of an opaque face in neutral from the sides that can see a mouth."""
+
+    def __init__(self, cloud: Splats, middle: np.ndarray) -> None:
+        near = to_gaussians(cloud[np.linalg.norm(cloud.position - middle, axis=1) < 0.1])
+        backend, self.views = CpuBackend(), []
+        for azimuth, elevation in _VIEWS:
+            camera = orbit(middle, np.radians(azimuth), np.radians(elevation), 0.6, 0.2, _VIEW)
+            passes = backend.render(Frame([near], camera), ["Depth", "Mask"])
+            self.views.append((camera, np.where(passes["Mask"] > 0.5, passes["Depth"], np.inf)[..., 0]))
+
+    def depth(self, points: np.ndarray) -> np.ndarray:
+        """How far points [N, 3] lie behind what is seen, in the view where that is least: metres, below 0 in front."""
+        least = np.full(len(points), np.inf)
+        for camera, depth in self.views:
+            seen = points @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
+            x, y = ((seen[:, :2] / seen[:, 2:]) @ camera.K[:2, :2].T + camera.K[:2, 2]).astype(int).T.clip(0, _VIEW - 1)
+            least = np.minimum(least, seen[:, 2] - depth[y, x])
+        return least
 
 
 def joined(*clouds: Splats) -> Splats:

@@ -23,7 +23,7 @@ from ...contract.errors import MienError
 from .. import format as head_format
 from ..deform import Deformer
 from . import landmarks
-from .mouth import Rim, curtain, is_translucent, joined, lips
+from .mouth import Rim, Surface, curtain, is_translucent, joined, lips
 from .rig import UNKNOWN_LICENCE, Rig, areas, assemble, from_head, nearest, part_index, point
 from .splats import Splats, from_gaussians, moved
 
@@ -33,7 +33,16 @@ _SMOOTHING = 3e-7
 """Square metres: how far the spline may pass from a landmark, which is a little unsure itself."""
 _BESIDE_EYE = 0.003
 """Metres from an eyeball within which a splat may belong to it."""
+_CONTACT = 0.0025
+"""Metres between lips that touch."""
 _AT_LIPS = 0.012
+_LIPS_REACH = 0.014
+_UNDER_SKIN = 0.006
+_MOUTH_SIZE = np.array([0.030, 0.022, 0.018])
+"""Metres: a splat so far behind what is seen, and within an ellipsoid of these radii, is of the mouth's inside. Deep
+ones elsewhere stay, for they shine through."""
+_TEETH_UNDER, _LINING_UNDER, _MAY_SHOW = 0.003, 0.002, 0.02
+"""Metres that teeth, and the rest of the mouth, lie behind what is seen; and the share of the teeth that need not."""
 _INSIDE_EYE = 0.965
 """The template's eyeball splats lie at this share of the ball's radius, below those of the stranger."""
 _PLACED_BY = 6
@@ -83,14 +92,25 @@ def rig_still(
     near = np.linalg.norm(splats.position - middle - [0, 0.07, -0.05], axis=1) < KEEP
     if near.sum() < 100:
         raise MienError(f"{source}: hardly any splats lie around the face that was found; crop it to one head.")
-    rig, lining, rim = _fitted(template, there, here)
+    rig, lining, contact, rim = _fitted(template, there, here)
     cloud = splats[near]
     triangle = _bound(rig, cloud, lining, rim)
-    kept = _own_depth(rig, cloud, rim)
-    cloud, triangle = cloud[kept], triangle[kept]
     seam = (rig.vertices[rim[0]] + rig.vertices[rim[1]]) / 2
     translucent = is_translucent(cloud, seam)
-    extra, behind = _unseen(template, own, rig, lining, cloud, triangle, not translucent)
+    if not translucent:
+        surface = Surface(cloud, seam.mean(axis=0))
+        # What the stranger's own closed mouth holds makes way for the template's.
+        middle = np.array([seam[:, 0].mean(), seam[:, 1].min() + 0.027, seam[:, 2].mean()])
+        inside = (((cloud.position - middle) / _MOUTH_SIZE) ** 2).sum(axis=1) < 1
+        inside[inside] = surface.depth(cloud.position[inside]) > _UNDER_SKIN
+        cloud, triangle = cloud[~inside], triangle[~inside]
+        _tucked_in(rig, surface)
+    extra, behind = _unseen(template, own, rig, lining, contact, cloud, triangle, not translucent)
+    if not translucent:
+        part = rig.part[behind]
+        mouth = np.isin(part, [part_index(name) for name in _MOUTH]) | (lining | contact)[behind]
+        mouth[mouth] = surface.depth(extra.position[mouth]) < _LINING_UNDER
+        extra, behind = extra[~mouth], behind[~mouth]
     if translucent:
         rig, hung, between = curtain(rig, np.array([0, 0.002, 0]), cloud.sh_degree, rim)
         extra, behind = joined(extra, hung), np.concatenate([behind, between])
@@ -145,13 +165,13 @@ def _similarity(here: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, float,
 # The template, fitted -------------------------------------------------------------------------------------------------
 
 
-def _fitted(template: head_format.Head, there: np.ndarray, here: np.ndarray) -> tuple[Rig, np.ndarray, Rim]:
-    """The template's rig bent so that its landmarks `there` come to `here`; and which triangles line the mouth [T];
-    and the lips' rim.
+def _fitted(template: head_format.Head, there: np.ndarray, here: np.ndarray) -> tuple[Rig, np.ndarray, np.ndarray, Rim]:
+    """The template's rig bent so that its landmarks `there` come to `here`; and which triangles line the mouth [T]
+    and which lie between the closed lips [T]; and the lips' rim.
     """
     rig = _bare(from_head(template))
     rim = lips(rig)
-    lining = _lining(rig)
+    lining, contact = _lining(rig)
     soft = ~np.isin(np.arange(len(there)), range(468, 478))
     skin = np.unique(rig.triangles[rig.part == part_index("skin")])
     # Far from the face nothing is known of the stranger: points there hold the spline still.
@@ -180,7 +200,7 @@ def _fitted(template: head_format.Head, there: np.ndarray, here: np.ndarray) -> 
     bends = _turned(rig.bends, vertices, bend, ~whole)
     pivot = rig.pivot + bend(rig.pivot[None])[0]
     bent = Rig(fitted, rig.triangles, rig.part, rig.zone, rig.head_weight, units, bends, eyes, pivot)
-    return bent, lining, rim
+    return bent, lining, contact, rim
 
 
 def _turned(offsets: dict, vertices: np.ndarray, bend: RBFInterpolator, chosen: np.ndarray) -> dict:
@@ -217,25 +237,43 @@ def _bare(rig: Rig) -> Rig:
     )
 
 
-def _lining(rig: Rig) -> np.ndarray:
-    """Which triangles [T] are the mouth's inside: the skin that falls off when it is cut along the lips' contact."""
+def _lining(rig: Rig) -> tuple[np.ndarray, np.ndarray]:
+    """Which triangles [T] are the mouth's inside, and which lie between the closed lips [T].
+
+    The inside is the skin that falls off when it is cut along the lips' contact.
+    """
     skin = rig.part == part_index("skin")
-    upper, lower = lips(rig, 0.0025)
-    cut = np.zeros(len(rig.vertices), dtype=bool)
-    cut[upper] = cut[lower] = True
+    upper, lower = lips(rig, _CONTACT)
+    seam = (rig.vertices[upper] + rig.vertices[lower]) / 2
+    touching = np.zeros(len(rig.vertices), dtype=bool)
+    touching[upper] = touching[lower] = True
+    corners = seam[[seam[:, 0].argmin(), seam[:, 0].argmax()]]
+    from_corner = np.linalg.norm(rig.vertices[:, None] - corners, axis=2).min(axis=1)
+    inside = np.zeros(len(rig.vertices), dtype=bool)
+    # At the corners the lips never part, so the cut has to go round them, as narrowly as it can.
+    for radius in (0.004, 0.006, 0.008, 0.011, 0.014):
+        inside = _cut_off(rig, skin, touching | (from_corner < radius), seam.mean(axis=0))
+        if inside.any():
+            break
+    # The foremost of the contact is the lips' visible rim, which the stranger has.
+    hidden = touching & (rig.vertices[:, 1] > rig.vertices[upper, 1].min() + 0.003)
+    lining = skin & inside[rig.triangles].any(axis=1)
+    return lining, skin & hidden[rig.triangles].any(axis=1) & ~lining
+
+
+def _cut_off(rig: Rig, skin: np.ndarray, cut: np.ndarray, mouth: np.ndarray) -> np.ndarray:
+    """Vertices [V] in pieces of skin behind the mouth that hang together with the rest only across the `cut` ones."""
     rest = rig.triangles[skin & ~cut[rig.triangles].any(axis=1)]
     count = len(rig.vertices)
     edges = (rest.ravel(), np.roll(rest, -1, axis=1).ravel())
     _, label = connected_components(coo_matrix((np.ones(rest.size), edges), (count, count)), directed=False)
-    seam = (rig.vertices[upper] + rig.vertices[lower]).mean(axis=0) / 2
     sizes = np.bincount(label)
     inside = np.zeros(count, dtype=bool)
-    for index in np.flatnonzero((sizes > 30) & (sizes < 0.3 * sizes.max())):
-        piece = np.flatnonzero(label == index)
-        towards = rig.vertices[piece].mean(axis=0) - seam
-        if np.linalg.norm(towards) < 0.06 and towards[1] > 0.005:
-            inside[piece] = True
-    return skin & inside[rig.triangles].any(axis=1)
+    for index in np.flatnonzero((sizes > 100) & (sizes < 0.3 * sizes.max())):
+        piece = label == index
+        towards = rig.vertices[piece].mean(axis=0) - mouth
+        inside |= piece & bool(np.linalg.norm(towards) < 0.07 and towards[1] > 0.005)
+    return inside
 
 
 # The splats, bound ----------------------------------------------------------------------------------------------------
@@ -276,14 +314,19 @@ def _split_lips(rig: Rig, points: np.ndarray, skin: np.ndarray, triangle: np.nda
     return triangle
 
 
-def _own_depth(rig: Rig, cloud: Splats, rim: Rim) -> np.ndarray:
-    """Which splats [N] stay: those of the stranger's own mouth inside, closed and dark, make way for the template's."""
-    upper, lower = rim
-    seam = (rig.vertices[upper] + rig.vertices[lower]) / 2
-    middle = seam.mean(axis=0)
-    front = seam[:, 1].min()
-    away = (cloud.position - [middle[0], front + 0.028, middle[2]]) / [0.024, 0.020, 0.016]
-    return (away**2).sum(axis=1) > 1
+def _tucked_in(rig: Rig, surface: Surface) -> None:
+    """Move teeth, gums and tongue back until the closed lips hide the teeth; in place."""
+    part = np.full(len(rig.vertices), -1)
+    for corner in rig.triangles.T:
+        part[corner] = rig.part
+    teeth = np.isin(part, [part_index(name) for name in _MOUTH[:2]])
+    if not teeth.any():
+        return
+    steps = np.arange(0.0, 0.0141, 0.002)
+    shown = [(surface.depth(rig.vertices[teeth] + [0, step, 0]) < _TEETH_UNDER).mean() for step in steps]
+    enough = np.flatnonzero(np.array(shown) < _MAY_SHOW)
+    step = steps[enough[0]] if len(enough) else steps[int(np.argmin(shown))]
+    rig.vertices[np.isin(part, [part_index(name) for name in _MOUTH]), 1] += step
 
 
 # What nobody saw ------------------------------------------------------------------------------------------------------
@@ -294,26 +337,27 @@ def _unseen(
     own: Splats,
     rig: Rig,
     lining: np.ndarray,
+    contact: np.ndarray,
     cloud: Splats,
     triangle: np.ndarray,
     with_mouth: bool,
 ) -> tuple[Splats, np.ndarray]:
-    """The template's splats for teeth, tongue, the mouth's lining, eyeballs and folded lids; and their triangles."""
+    """The template's splats for mouth, eyeballs, folded lids and inner lips; and their triangles."""
     keep = np.isin(np.array([part_index(name) for name in template.parts])[template["mesh.part"]], np.unique(rig.part))
     number = np.where(keep, np.cumsum(keep) - 1, -1)
     bound = number[template["gaussians.triangle"]]
     there = from_head(template)
     mouth = np.isin(rig.part, [part_index(name) for name in _MOUTH]) | lining
     mouth &= with_mouth
-    lids, colour = _lids(rig, cloud, triangle)
+    folded, colour = _folded(rig, cloud, triangle, contact & with_mouth)
     balls = np.isin(rig.part, [part_index(name) for name in ("eye.L", "eye.R")])
-    chosen = np.flatnonzero((bound >= 0) & (mouth | balls | lids)[bound])
+    chosen = np.flatnonzero((bound >= 0) & (mouth | balls | folded)[bound])
     bound = bound[chosen]
     sh = np.zeros((len(chosen), *cloud.sh.shape[1:]), np.float32)
     kept = min(sh.shape[1], own.sh.shape[1])
     sh[:, :kept] = own.sh[chosen, :kept]
-    sh[lids[bound]] = 0
-    sh[lids[bound], 0] = colour[bound[lids[bound]]]
+    sh[folded[bound]] = 0
+    sh[folded[bound], 0] = colour[bound[folded[bound]]]
     # From the template's triangles to the same triangles of the fitted rig.
     old = there.vertices[template["mesh.triangles"][template["gaussians.triangle"][chosen]]]
     new = rig.vertices[rig.triangles[bound]]
@@ -327,8 +371,10 @@ def _unseen(
     ), bound
 
 
-def _lids(rig: Rig, cloud: Splats, triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(which triangles [T] of the lids lie folded in neutral and unfold in a blink, a colour coefficient for each)."""
+def _folded(rig: Rig, cloud: Splats, triangle: np.ndarray, contact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(which triangles [T] no camera sees in neutral: the lids' that unfold in a blink and those between the lips, a
+    colour coefficient [3] for each: the stranger's around it).
+    """
     folded = np.zeros(len(rig.triangles), dtype=bool)
     colour = np.zeros((len(rig.triangles), 3), np.float32)
     skin = rig.part == part_index("skin")
@@ -344,4 +390,11 @@ def _lids(rig: Rig, cloud: Splats, triangle: np.ndarray) -> tuple[np.ndarray, np
         if own.any() and len(seen):
             folded |= own
             colour[own] = np.median(cloud.sh[seen, 0], axis=0)
+    if contact.any():
+        middle = rig.vertices[rig.triangles[contact]].mean(axis=(0, 1))
+        beside = np.linalg.norm(cloud.position - middle, axis=1) < _LIPS_REACH
+        seen = np.flatnonzero(beside & ~contact[triangle] & (cloud.opacity_logit > 0))
+        if len(seen):
+            folded |= contact
+            colour[contact] = np.median(cloud.sh[seen, 0], axis=0)
     return folded, colour
