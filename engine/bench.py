@@ -1,4 +1,5 @@
-"""`engine bench`: how fast this machine renders, stage by stage, beside the bars and what the work needs at least.
+"""`engine bench`: how fast this machine renders, stage by stage, beside the bars and what the work needs at least; and
+the figures of channels and speech, which `engine evaluate speech --data FOLDER` gives for recordings too.
 
 The least is what each stage's bytes and floating-point operations would take at this machine's own bandwidth and peak,
 both measured here with all threads: counted from the sizes of the arrays and the loops in `kernels` and `blend`, as if
@@ -23,6 +24,7 @@ import numpy as np
 from . import splat
 from .contract import channels
 from .contract.passes import PASS_BY_NAME
+from .evaluate import speech
 from .heads import format, library
 from .heads.deform import Deformer
 from .render import view
@@ -43,10 +45,10 @@ _EXPRESSION = {
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("bench", help="measure how fast this machine renders")
+    parser = subparsers.add_parser("bench", help="measure rendering, channels and speech beside their bars")
     parser.add_argument("--head", metavar="NAME|FILE", help="a head other than the library's first")
     parser.add_argument("--runs", type=int, default=15, metavar="N", help="frames measured for a row (%(default)s)")
-    parser.add_argument("--quick", action="store_true", help="only 60,000 Gaussians at 512")
+    parser.add_argument("--quick", action="store_true", help="only 60,000 Gaussians at 512, and no speech")
     parser.set_defaults(func=run)
 
 
@@ -71,7 +73,18 @@ def run(args: argparse.Namespace) -> int:
     print()
     for line in _cuda(head, runs):
         print(line)
+    print()
+    print(_channels())
+    if not args.quick:
+        speech.show(speech.report())
     return 0
+
+
+def _channels() -> str:
+    """ARKit's 52 shapes to channels and back, on random values."""
+    shapes = np.random.default_rng(0).random((10_000, len(channels.ARKIT_52)))
+    error = np.abs(channels.to_arkit(channels.from_arkit(shapes)) - shapes).max()
+    return f"ARKit 52 → channels → ARKit 52: greatest error {error:.1e}  [≤ 1e-6]  {'ok' if error <= 1e-6 else 'MISSED'}"
 
 
 def _load() -> str:

@@ -218,6 +218,12 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a, b)[0, 1]) if a.std() > 1e-9 and b.std() > 1e-9 else 0.0
 
 
+def show(rows: list[Line]) -> None:
+    for row in rows:
+        verdict = "" if row.ok is None else ("  ok" if row.ok else "  MISSED")
+        print(f"{row.what}\n    {row.value}{f'  [{row.bar}]' if row.bar else ''}{verdict}")
+
+
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """`engine evaluate speech`."""
     speech = subparsers.add_parser("speech", help="timing, lip closures, keys, agreement with captured mouths")
@@ -230,7 +236,5 @@ def _command(args: argparse.Namespace) -> int:
     if data is not None and not data.is_dir():
         raise MienError(f"{data} is not a folder; give one with audio/ and motion/facegood/.")
     rows = report(data)
-    for row in rows:
-        verdict = "" if row.ok is None else ("  ok" if row.ok else "  MISSED")
-        print(f"{row.what}\n    {row.value}{f'  [{row.bar}]' if row.bar else ''}{verdict}")
+    show(rows)
     return 0 if all(row.ok is not False for row in rows) else 1

@@ -204,15 +204,15 @@ def _head(
             spoken[int(phone.start / FINE) : int(phone.end / FINE) + 1] = 1.0
     lively = 0.45 + 0.55 * gaussian_filter1d(spoken, 0.35 / FINE, mode="nearest")
     degrees = {
-        "Head Yaw": 1.7 * _drift(fine, random, 1.5),
-        "Head Pitch": 0.9 * _drift(fine, random, 1.2),
-        "Head Roll": 0.9 * _drift(fine, random, 1.9),
+        "Head Yaw": 2.4 * _drift(fine, random, 1.5),
+        "Head Pitch": 1.3 * _drift(fine, random, 1.2),
+        "Head Roll": 1.4 * _drift(fine, random, 1.9),
     }
     degrees = {name: curve * lively for name, curve in degrees.items()}
     for accent in stressed:
         if accent.weight < 0.35 and random.random() < 0.5:
             continue
-        size = accent.weight * random.uniform(1.6, 3.4)
+        size = accent.weight * random.uniform(2.2, 4.4)
         down, up = random.uniform(0.16, 0.22), random.uniform(0.28, 0.45)
         place = fine - (accent.time + random.normal(0.0, 0.03))
         nod = _ease((place + down) / down) - _ease(place / up)
