@@ -86,6 +86,20 @@ def test_edges_are_soft_and_without_dark_rims(stage, tmp_path):
     assert np.abs(np.diff(row, axis=1)).max() < 0.95 * (row.max() - row.min()) or row.max() - row.min() < 0.05
 
 
+def test_a_mist_in_use_is_left_alone(stage, tmp_path):
+    blender, _ = stage
+    scene = blender.scene
+    scene.world = blender.bpy.data.worlds.new("Foggy")
+    scene.world.mist_settings.start = 3.0
+    scene.view_layers[0].use_pass_mist = True
+    blender.bpy.ops.mien.setup_compositor()
+    assert scene.world.mist_settings.start == 3.0
+    picture = composited(blender, tmp_path)
+    height, width = picture.shape[:2]
+    beside = picture[height // 2, width // 2 - 6 : width // 2 - 2]  # skin up to the board's edge
+    assert (beside[:, 1] > 0.1).all()
+
+
 def head_alpha(blender, folder):
     compositor, main = blender.module("render.compositor"), blender.scene
     heads = compositor.heads_scene(main)
