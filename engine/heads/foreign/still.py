@@ -94,9 +94,10 @@ def rig_still(
         raise MienError(f"{source}: hardly any splats lie around the face that was found; crop it to one head.")
     rig, lining, contact, rim = _fitted(template, there, here)
     cloud = splats[near]
-    triangle = _bound(rig, cloud, lining, rim)
     seam = (rig.vertices[rim[0]] + rig.vertices[rim[1]]) / 2
     translucent = is_translucent(cloud, seam)
+    # Translucent lips are thick layers, whose inner splats go with the mouth's lining.
+    triangle = _bound(rig, cloud, lining & (not translucent), rim)
     if not translucent:
         surface = Surface(cloud, seam.mean(axis=0))
         # What the stranger's own closed mouth holds makes way for the template's.
@@ -279,10 +280,10 @@ def _cut_off(rig: Rig, skin: np.ndarray, cut: np.ndarray, mouth: np.ndarray) -> 
 # The splats, bound ----------------------------------------------------------------------------------------------------
 
 
-def _bound(rig: Rig, cloud: Splats, lining: np.ndarray, rim: Rim) -> np.ndarray:
-    """The triangle [N] of every splat."""
+def _bound(rig: Rig, cloud: Splats, closed: np.ndarray, rim: Rim) -> np.ndarray:
+    """The triangle [N] of every splat; none goes to the `closed` triangles [T]."""
     points = cloud.position.astype(np.float64)
-    skin = (rig.part == part_index("skin")) & ~lining
+    skin = (rig.part == part_index("skin")) & ~closed
     triangle, distance = nearest(points, rig.vertices, rig.triangles, skin)
     for side, eye in (rig.eyes or {}).items():
         ball = rig.part == part_index(f"eye.{side[0].upper()}")
@@ -340,18 +341,22 @@ def _unseen(
     contact: np.ndarray,
     cloud: Splats,
     triangle: np.ndarray,
-    with_mouth: bool,
+    opaque: bool,
 ) -> tuple[Splats, np.ndarray]:
-    """The template's splats for mouth, eyeballs, folded lids and inner lips; and their triangles."""
+    """The template's splats for mouth, eyeballs, folded lids and inner lips; and their triangles.
+
+    Args:
+        opaque: Whether the stranger's skin hides what lies behind; if not, only the lids are taken.
+    """
     keep = np.isin(np.array([part_index(name) for name in template.parts])[template["mesh.part"]], np.unique(rig.part))
     number = np.where(keep, np.cumsum(keep) - 1, -1)
     bound = number[template["gaussians.triangle"]]
     there = from_head(template)
     mouth = np.isin(rig.part, [part_index(name) for name in _MOUTH]) | lining
-    mouth &= with_mouth
-    folded, colour = _folded(rig, cloud, triangle, contact & with_mouth)
     balls = np.isin(rig.part, [part_index(name) for name in ("eye.L", "eye.R")])
-    chosen = np.flatnonzero((bound >= 0) & (mouth | balls | folded)[bound])
+    folded, colour = _folded(rig, cloud, triangle, contact & opaque)
+    wanted = mouth | balls | folded if opaque else folded
+    chosen = np.flatnonzero((bound >= 0) & wanted[bound])
     bound = bound[chosen]
     sh = np.zeros((len(chosen), *cloud.sh.shape[1:]), np.float32)
     kept = min(sh.shape[1], own.sh.shape[1])
@@ -362,13 +367,18 @@ def _unseen(
     old = there.vertices[template["mesh.triangles"][template["gaussians.triangle"][chosen]]]
     new = rig.vertices[rig.triangles[bound]]
     position = own.position[chosen] + new.mean(axis=1) - old.mean(axis=1)
+    inside = np.ones(len(chosen), dtype=bool)
     for side, eye in (rig.eyes or {}).items():
-        ball = rig.part[bound] == part_index(f"eye.{side[0].upper()}")
-        centre = np.array(eye.centre)
+        own_part = part_index(f"eye.{side[0].upper()}")
+        ball, centre = rig.part[bound] == own_part, np.array(eye.centre)
+        radius = np.linalg.norm(rig.vertices[rig.triangles[rig.part == own_part]] - centre, axis=2).max()
         position[ball] = centre + _INSIDE_EYE * (position[ball] - centre)
-    return Splats(
+        # A fit may have left some of an eye's splats far off its ball.
+        inside[ball] = np.linalg.norm(position[ball] - centre, axis=1) < radius
+    extra = Splats(
         position.astype(np.float32), own.rotation[chosen], own.log_scale[chosen], own.opacity_logit[chosen], sh
-    ), bound
+    )
+    return extra[inside], bound[inside]
 
 
 def _folded(rig: Rig, cloud: Splats, triangle: np.ndarray, contact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
