@@ -15,7 +15,7 @@ from . import circle
 from .tables import MAX_INTENSITY, data, emotion, emotions, expression, slots
 
 
-@dataclass
+@dataclass(eq=False)
 class Order:
     """One thing the face is told.
 
@@ -51,7 +51,7 @@ class Order:
     offset: float = 1.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Head:
     """Something a clause names: a feeling, an expression, a code, a movement of a part, or a part alone."""
 

@@ -37,7 +37,7 @@ class Spoken:
     end: float
 
 
-@dataclass
+@dataclass(eq=False)
 class Beat:
     """Orders that begin together.
 
@@ -277,6 +277,8 @@ def _read_clause(clause: _Clause, memory: _Memory, notes: list[str]) -> None:
             and any("emotion" in other and "verb" not in other for other in clause.tags)
         ):
             continue  # "calms her down": the other word names the feeling
+        elif "meant" in tag and (parts or any(_is_plain(other) for other in clause.tags)):
+            tag.readings = {"unknown": True}  # a misspelt feeling is looked for only where nothing else was found
         elif "emotion" in tag:
             clause.heads.append(Head("emotion", tag["emotion"], tag.text, place))
             if "meant" in tag:
@@ -292,6 +294,10 @@ def _read_clause(clause: _Clause, memory: _Memory, notes: list[str]) -> None:
     negations = [-1] if "without" in clause.leads else negations
     _read_moves(clause, parts, verbs, sides, memory, notes)
     _modify(clause, negations, degrees, numbers, sides)
+
+
+def _is_plain(tag: Tag) -> bool:
+    return "meant" not in tag and any(kind in tag for kind in ("emotion", "act", "facs"))
 
 
 def _fits(part: str | None, verb: str) -> bool:
@@ -330,6 +336,8 @@ def _read_moves(clause: _Clause, parts, verbs, sides, memory: _Memory, notes: li
         near = sorted((entry for entry in verbs), key=lambda entry: abs(entry[0] - place))
         chosen = [verb for _, verb, _ in near if verb in known][: 2 if name in ("gaze", "head") else 1]
         turning = name in steered and sides and _steers(name, verbs, known)
+        # "The mouth to the left" is a direction, "the left half of the mouth" is not.
+        turning = turning and (name in ("gaze", "head") or sides[-1][0] > place)
         if turning:
             side = "left" if sides[0][1] == "L" else "right"
             if "tilt" in chosen:
@@ -715,7 +723,9 @@ def _timing(order: Order, clause: _Clause) -> None:
 
 def _give_time(beats: list[Beat], clause: _Clause) -> None:
     """A time that stands alone at the end belongs to what was said before it; "and at 3 s" says it again."""
-    beat = next(beat for beat in reversed(beats) if beat.orders)
+    beat = next((beat for beat in reversed(beats) if beat.orders), None)
+    if beat is None:
+        return
     if "before" in clause.leads and "word" in clause.time:
         for order in beat.orders:
             order.until = clause.time["word"][0]
