@@ -17,6 +17,7 @@ PACKAGE = __package__.rpartition(".")[0]
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "engine" / "requirements.txt"
 PYTHON_VARIABLE = "MIEN_ENGINE_PYTHON"
+DEFAULT_HEAD = "Ada"
 LOAD_SECONDS = 180.0
 _PUMP_SECONDS = 0.02
 
@@ -80,6 +81,11 @@ def engine() -> Engine:
     return _engine
 
 
+def engine_environment() -> dict[str, str]:
+    """Compiled code is kept outside the extension, so that an update of it doesn't start from nothing."""
+    return {"NUMBA_CACHE_DIR": str(folder("compiled"))}
+
+
 def running() -> Engine:
     """The engine, started if need be; returns at once, before it is ready.
 
@@ -91,8 +97,7 @@ def running() -> Engine:
         raise MienError(reason + " Press Install Engine in the Mien tab of the 3D view's sidebar.")
     it = engine()
     if it.state in ("stopped",):
-        # Compiled code is kept outside the extension, so that an update of it doesn't start from nothing.
-        it.start([str(python()), "-m", "engine", "serve"], cwd=ROOT, env={"NUMBA_CACHE_DIR": str(folder("compiled"))})
+        it.start([str(python()), "-m", "engine", "serve"], cwd=ROOT, env=engine_environment())
     if not bpy.app.background and not bpy.app.timers.is_registered(_pump):
         bpy.app.timers.register(_pump, first_interval=_PUMP_SECONDS, persistent=True)
     return it

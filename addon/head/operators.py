@@ -9,8 +9,6 @@ from .. import session
 from ..jobs import EngineJob
 from . import display, library, proxy
 
-DEFAULT_HEAD = "Ada"
-
 
 class _AddsHead(EngineJob):
     """Loads `self.wanted()` and puts the head at the 3D cursor."""
@@ -63,7 +61,7 @@ class MIEN_OT_add_head(_AddsHead, bpy.types.Operator):
         if self.head:
             return self.head
         names = [entry.name for entry in library.entries()]
-        return DEFAULT_HEAD if DEFAULT_HEAD in names or not names else names[0]
+        return session.DEFAULT_HEAD if session.DEFAULT_HEAD in names or not names else names[0]
 
 
 class MIEN_OT_add_head_file(_AddsHead, ImportHelper, bpy.types.Operator):

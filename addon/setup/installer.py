@@ -49,10 +49,20 @@ class Installer:
         folder: Where the environment is made; what is there is replaced.
         requirements: pip requirement files. Those after the first may fail: the reason becomes a note.
         log: File that gets everything venv and pip say.
+        first_run: What to run with the new Python at the end, so that the artist's first picture need not wait for it:
+            its arguments, folder and additional environment. If it fails, that becomes a note.
     """
 
-    def __init__(self, python: Path, folder: Path, requirements: list[Path], log: Path) -> None:
+    def __init__(
+        self,
+        python: Path,
+        folder: Path,
+        requirements: list[Path],
+        log: Path,
+        first_run: tuple[list[str], Path, dict[str, str]] | None = None,
+    ) -> None:
         self._python, self._folder, self._requirements, self._log = python, folder, requirements, log
+        self._first_run = first_run
         self._cancelled = threading.Event()
         self._process: subprocess.Popen | None = None
         self._thread: threading.Thread | None = None
@@ -114,7 +124,7 @@ class Installer:
             "The Python environment could not be made",
         )
         python = str(environment_python(self._folder))
-        share = 0.95 / len(self._requirements)
+        share = 0.85 / len(self._requirements)
         for number, path in enumerate(self._requirements):
             begin = 0.04 + share * number
             names = _names(path)
@@ -149,9 +159,26 @@ class Installer:
         (self._folder / STAMP).write_text(
             json.dumps({"requirements": fingerprint(self._requirements[0])}), encoding="utf-8"
         )
+        if self._first_run is not None:
+            self._tell(0.9, "Compiling the renderer")
+            arguments, cwd, environment = self._first_run
+            try:
+                self._command([python, *arguments], log, "The renderer could not be tried", None, cwd, environment)
+            except _Failed as failure:
+                if self.cancelled:
+                    raise
+                self.notes.append(str(failure))
         self._tell(1.0, "Installed")
 
-    def _command(self, command: list[str], log, what: str, heard=None) -> None:
+    def _command(
+        self,
+        command: list[str],
+        log,
+        what: str,
+        heard=None,
+        cwd: Path | None = None,
+        extra: dict[str, str] | None = None,
+    ) -> None:
         """Run a program, its output into the log.
 
         Raises:
@@ -161,12 +188,12 @@ class Installer:
             raise _Failed("Cancelled.")
         log.write(f"$ {' '.join(command)}\n")
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP")}
-        environment |= {"PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "PIP_NO_INPUT": "1"}
+        environment |= {"PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "PIP_NO_INPUT": "1", **(extra or {})}
         flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
         complaints: deque[str] = deque(maxlen=3)
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-            encoding="utf-8", errors="replace", env=environment, creationflags=flags,
+            encoding="utf-8", errors="replace", env=environment, creationflags=flags, cwd=cwd,
         ) as process:  # fmt: skip
             self._process = process
             for line in process.stdout:
