@@ -36,7 +36,7 @@ class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
     over: bpy.props.EnumProperty(name="Over", items=(*settings.OVER, _FRAMES), options={"SKIP_SAVE"})
     start: bpy.props.FloatProperty(name="Start", default=1.0, options={"SKIP_SAVE"})
     end: bpy.props.FloatProperty(name="End", default=100.0, options={"SKIP_SAVE"})
-    after: bpy.props.EnumProperty(name="Then It", items=settings.AFTER, options={"SKIP_SAVE"})
+    after: bpy.props.EnumProperty(name="At the End", items=settings.AFTER, options={"SKIP_SAVE"})
     former: bpy.props.EnumProperty(name="Former Takes", items=settings.FORMER, options={"SKIP_SAVE"})
     push_down: bpy.props.BoolProperty(
         name="Push Down Active Action",
@@ -150,7 +150,7 @@ class MIEN_OT_emotion_from_panel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        reason = why_not(context) or _unset(context)
+        reason = why_not_from_panel(context)
         if reason:
             cls.poll_message_set(reason)
         return not reason
@@ -162,8 +162,12 @@ class MIEN_OT_emotion_from_panel(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _unset(context: bpy.types.Context) -> str | None:
+def why_not_from_panel(context: bpy.types.Context) -> str | None:
+    """Why what the panel holds gives no mood, as a sentence; None where it does."""
+    reason = why_not(context)
     chosen = context.scene.mien_emotion
+    if reason:
+        return reason
     if chosen.source == "TEXT" and not chosen.text.strip():
         return "Type a direction first"
     if chosen.strength == 0:

@@ -64,7 +64,7 @@ class MienEmotion(bpy.types.PropertyGroup):
         step=5,
     )
     over: bpy.props.EnumProperty(name="Over", description="Which frames it takes", items=OVER)
-    after: bpy.props.EnumProperty(name="Then It", description="What the face does after the last frame", items=AFTER)
+    after: bpy.props.EnumProperty(name="At the End", description="What the face does after the last frame", items=AFTER)
     former: bpy.props.EnumProperty(
         name="Former Takes", description="What becomes of moods in the same frames; they are never lost", items=FORMER
     )

@@ -9,8 +9,8 @@ import bpy
 from ...engine.contract import channels as table
 from .. import jobs, session
 from ..emotion import line as heard
+from ..emotion import operators as mood
 from ..emotion import takes
-from ..emotion.operators import frames
 from ..head import channels, library
 from ..head.settings import active_head, is_head
 from ..perform import settings as speech
@@ -273,18 +273,21 @@ class MIEN_PT_emotion(_HeadPanel, bpy.types.Panel):
         column.prop(chosen, "over")
         _draw_frames(column, context)
         column.prop(chosen, "after")
-        if takes.overlapping(active_head(context), *frames(context, active_head(context), chosen.over)):
+        if takes.overlapping(active_head(context), *mood.frames(context, active_head(context), chosen.over)):
             column.prop(chosen, "former")
         if not progress(layout, "mien.emotion"):
             row = layout.row()
             row.scale_y = 1.4
             row.operator("mien.emotion_from_panel", icon="LIGHT_SUN")
+            reason = mood.why_not_from_panel(context)
+            if reason:
+                wrapped(layout, context, reason, "INFO")
 
 
 def _draw_frames(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Which frames the mood will take and what is said in them."""
     scene, obj = context.scene, active_head(context)
-    start, end = frames(context, obj, scene.mien_emotion.over)
+    start, end = mood.frames(context, obj, scene.mien_emotion.over)
     fps = scene.render.fps / scene.render.fps_base
     words, _ = heard.spoken(obj, start, end, fps)
     said = f", {len(words)} word{'s' * (len(words) != 1)}" if words else ""
