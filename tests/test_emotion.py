@@ -99,6 +99,13 @@ def test_the_example_of_the_manual():
     assert corner[-1] > 0.3 and corner[(times > 4) & (times < 4.9)].max() < 0.05
 
 
+def test_an_ending_comes_last_however_short_the_line():
+    text = "calm, then furious at 3 s, ending in a bitter smile"
+    parts = from_text(text, duration=4.0).parts
+    assert [part.source for part in parts] == ["calm", "furious", "bitter smile"]
+    assert parts[-1].start > 3.2
+
+
 def test_only_the_right_eyebrow():
     face, _ = play("raise only the right eyebrow")
     assert face["AU02 Outer Brow Raiser.R"].max() > 0.5 and face["AU02 Outer Brow Raiser.L"].max() == 0

@@ -161,7 +161,9 @@ def schedule(
             kind, amount = beat.start
             fixed[place] = max(0.0, length - amount) if kind == "last" else length * amount
         elif beat.final and fixed[place] is None and (duration or at_least or len(beats) == 1):
-            fixed[place] = max(0.6 * length, length - 2.0)
+            # An ending comes after all that has a time, however short the line is.
+            before = max((when for when in fixed[:place] if when is not None and when < length), default=0.0)
+            fixed[place] = max(0.6 * length, length - 2.0, 0.5 * (before + length))
     starts = _fill(beats, fixed, length, bool(duration or at_least), fps)
     late = [place for place, start in enumerate(starts) if start >= length]
     if late:
