@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Mien's one command: make the environments, build the extension, test it, show it.
 
-    python3 build_addon.py demo [--audio FILE [--text TRANSCRIPT]] [--seconds N] [--size PIXELS]
+    python3 build_addon.py demo [--audio FILE [--text TRANSCRIPT]] [--mood TEXT] [--seconds N] [--size PIXELS]
     python3 build_addon.py test [PYTEST ARGS]
     python3 build_addon.py build
     python3 build_addon.py install [--blender PATH]
@@ -246,7 +246,7 @@ def demo(arguments: argparse.Namespace) -> int:
     shutil.rmtree(profile, ignore_errors=True)
     profile.mkdir(parents=True)
     command = [str(python), str(ROOT / "tests" / "blender" / "run_demo.py"), "--zip", str(archive), "--out", str(OUT)]
-    for option in ("audio", "text", "seconds", "size"):
+    for option in ("audio", "text", "mood", "seconds", "size"):
         value = getattr(arguments, option)
         if value is not None:
             command += [f"--{option}", str(Path(value).resolve() if option == "audio" else value)]
@@ -339,6 +339,7 @@ def parser() -> argparse.ArgumentParser:
     show = commands.add_parser("demo", help="a head speaks a line over a Cycles scene: film, .blend, contact sheet")
     show.add_argument("--audio", help="any recording; without it, a line that ships with Mien")
     show.add_argument("--text", help="what the recording says, if you know it")
+    show.add_argument("--mood", help='directions in words, such as "calm, then furious at 3 s"; "" for none')
     show.add_argument("--seconds", type=float, help="stop after that many seconds of it")
     show.add_argument("--size", type=int, help="height of the film in pixels")
     show.set_defaults(run=demo)

@@ -61,7 +61,7 @@ class _Stage:
 
     def lamp(self) -> None:
         """Behind the head, partly hidden by it: a warm globe on a shelf."""
-        globe = _material("Studio Globe", (1.0, 0.58, 0.25), emission=2.6)
+        globe = _material("Studio Globe", (1.0, 0.50, 0.20), emission=1.5)
         brass = _material("Studio Brass", (0.55, 0.36, 0.14), roughness=0.3, metallic=1.0)
         self.ball("Studio Lamp", (0.245, 1.1, -0.145), 0.115, globe)
         self.cylinder("Studio Lamp Foot", (0.245, 1.1, -0.30), 0.05, 0.09, brass)
@@ -93,8 +93,8 @@ class _Stage:
         data.lens = 85.0
         data.clip_start = 0.05
         camera = self.link(bpy.data.objects.new("Studio Camera", data))
-        camera.location = self.target + Vector((-0.15, -1.40, 0.03))
-        camera.rotation_euler = _look(camera.location, self.target + Vector((0.0, 0.0, 0.0)))
+        camera.location = self.target + Vector((-0.13, -1.20, 0.03))
+        camera.rotation_euler = _look(camera.location, self.target + Vector((0.0, 0.0, -0.012)))
         return camera
 
     # ── primitives ──

@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from engine.contract.channels import MASK_ZONES, UNITS  # noqa: E402
-from engine.contract.errors import MienError  # noqa: E402
-from engine.heads.anatomy import correct, parts, source, subdivide  # noqa: E402
+from engine.contract.channels import MASK_ZONES, UNITS
+from engine.contract.errors import MienError
+from engine.heads.anatomy import correct, parts, source, subdivide
 
 CUBE = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=float)
 CUBE_QUADS = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])

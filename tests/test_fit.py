@@ -106,3 +106,117 @@ def test_what_is_behind_the_camera_has_no_gradient():
     for array in gradient.arrays().values():
         assert np.all(array[3] == 0)
         assert np.all(np.isfinite(array))
+
+
+def patch():
+    """A bent patch of skin that one unit squeezes: the smallest thing that can be photographed and fitted."""
+    from engine.contract.channels import UNITS
+    from engine.heads.anatomy import parts
+    from engine.heads.anatomy.build import Anatomy
+
+    x, z = np.meshgrid(np.linspace(-0.05, 0.05, 9), np.linspace(-0.05, 0.05, 9), indexing="ij")
+    vertices = np.stack([x.ravel(), 4 * (x**2).ravel(), z.ravel()], axis=1)
+    units = np.zeros((len(UNITS), len(vertices), 3))
+    units[UNITS.index("jawOpen"), :, 2] = -0.5 * np.clip(-vertices[:, 2], 0, None)
+    quads = parts.grid_quads(9, 9, wrap=False)[:, ::-1]
+    zeros = np.zeros(len(vertices))
+    return Anatomy(
+        vertices=vertices, quads=quads, quad_part=np.zeros(len(quads), np.uint8), units=units, combinations={},
+        zone=zeros.astype(np.uint8), head_weight=zeros, values={}, colour=np.zeros_like(vertices), pivot=np.zeros(3),
+        eyes={side: (np.array([sign * 0.03, 1.0, 0]), 0.014) for side, sign in (("left", 1), ("right", -1))},
+    )  # fmt: skip
+
+
+def on_patch(head, count: int, rng):
+    """Gaussians spread over the patch's triangles, grey."""
+    from engine.fit.seed import Gaussians
+
+    triangle = rng.integers(0, len(head.triangles), count).astype(np.int32)
+    return Gaussians(
+        triangle, np.zeros((count, 3), np.float32), np.tile(np.float32([1, 0, 0, 0]), (count, 1)),
+        np.full((count, 3), np.log(0.004), np.float32), np.full(count, 2.0, np.float32),
+        np.zeros((count, 4, 3), np.float32), np.zeros(count, np.uint8),
+    )  # fmt: skip
+
+
+def test_a_small_fit_learns_colours_that_hold_in_another_pose():
+    from engine.fit.bundle import View
+    from engine.fit.seed import set_colour
+    from engine.fit.train import Fit, Photo, camera_of, psnr
+
+    rng = np.random.default_rng(5)
+    head = patch()
+    truth = on_patch(head, 400, rng)
+    place = head.vertices[head.triangles[truth.triangle]].mean(axis=1)
+    set_colour(truth, 0.5 + 0.4 * np.sin(place * [60, 0, 90] + [0, 1, 2]))
+    poses = {"neutral": {}, "open": {"jawOpen": 1.0}}
+    photos = []
+    for index, (pose, azimuth) in enumerate(
+        [("neutral", -30), ("neutral", 30), ("neutral", 0), ("open", -15), ("open", 20)]
+    ):
+        view = View(pose, f"{pose}_{index}", azimuth, 5.0, 0.4, 20.0, (0.0, 0.0, 0.0), 48, held_out=index == 4)
+        empty = np.zeros((48, 48), np.float32)
+        photo = Photo(view, camera_of(view), np.zeros((48, 48, 3), np.float32), empty)
+        maker = Fit(head, truth, [photo], poses)
+        colour, alpha, _ = maker.renderer.forward(maker.parameters, maker.poses[pose], photo.camera, np.zeros(3))
+        photos.append(Photo(view, photo.camera, colour.copy(), alpha.copy()))
+    train, held_out = photos[:4], photos[4:]
+    fit = Fit(head, on_patch(head, 400, np.random.default_rng(6)), photos, poses)
+    blank = psnr(fit, held_out)["open"][1]
+    fit.colour_from_photos(train)
+    projected = psnr(fit, held_out)["open"][1]
+    fit.train(train, 120, 0, lambda index, loss: None)
+    fitted = psnr(fit, held_out)["open"][1]
+    assert projected > blank + 2
+    assert fitted > projected + 2
+
+
+def test_missing_pictures_are_named(tmp_path):
+    from engine.contract.errors import MienError
+    from engine.fit.train import load_photos
+
+    with pytest.raises(MienError, match=r"plan\.json can't be read"):
+        load_photos(tmp_path)
+    (tmp_path / "plan.json").write_text('{"views": []}')
+    with pytest.raises(MienError, match="no pictures"):
+        load_photos(tmp_path)
+
+
+def test_a_unit_name_sets_both_sides_and_a_wrong_one_is_refused():
+    from engine.contract.channels import UNITS
+    from engine.contract.errors import MienError
+    from engine.fit.bundle import unit_row
+
+    assert unit_row({"eyeBlink": 0.5}).sum() == 1.0
+    assert unit_row({"jawOpen": 0.5})[UNITS.index("jawOpen")] == 0.5
+    with pytest.raises(MienError, match="no face unit named 'eyeblink'"):
+        unit_row({"eyeblink": 1.0})
+
+
+def test_lids_are_evened_out_and_other_skin_is_left_alone():
+    from engine.contract.channels import UNITS
+    from engine.fit.lids import even_out
+
+    rng = np.random.default_rng(7)
+    head = patch()
+    upper = head.vertices[:, 2] > 0.02  # the lid: a blink pulls it down by more than it travels elsewhere
+    for side in ("Left", "Right"):
+        head.units[UNITS.index(f"eyeBlink{side}")][upper, 2] = -0.004
+    gaussians = on_patch(head, 1500, rng)
+    gaussians.sh[:] = rng.normal(size=gaussians.sh.shape)
+    before = gaussians.sh.copy()
+    even_out(head, gaussians)
+    on_lid = upper[head.triangles[gaussians.triangle]].all(axis=1)
+    beside = ~upper[head.triangles[gaussians.triangle]].any(axis=1)
+    assert gaussians.sh[on_lid].std() < 0.7 * before[on_lid].std()
+    assert np.array_equal(gaussians.sh[beside], before[beside])
+
+
+def test_a_head_without_lids_keeps_its_colours():
+    from engine.fit.lids import even_out
+
+    gaussians = on_patch(patch(), 50, np.random.default_rng(8))
+    gaussians.sh[:] = np.random.default_rng(9).normal(size=gaussians.sh.shape)
+    before = gaussians.sh.copy()
+    even_out(patch(), gaussians)
+    assert np.array_equal(gaussians.sh, before)

@@ -78,7 +78,8 @@ def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         wrapped(
             layout,
             context,
-            "Install Engine fetches its Python packages, about 450 MB, from pypi.org into a folder of Mien's own.",
+            "Install Engine fetches its Python packages from the Python Package Index, 680 MB on disk, "
+            "into a folder of Mien's own.",
         )
         if not bpy.app.online_access:
             wrapped(layout, context, "Blender may not go online yet.", "INTERNET_OFFLINE")

@@ -50,7 +50,7 @@ def pack(
         "mesh.zone": head.zone.astype(np.uint8),
         "mesh.head_weight": head.head_weight.astype(np.float32),
         "units.vertex_ids": moved.astype(np.int32),
-        "units.deltas": np.stack([offset[moved] for offset in offsets]).astype(np.float16),
+        "units.deltas": np.stack([offset[moved] for offset in offsets]).astype(np.float32),
         "gaussians.triangle": gaussians.triangle,
         "gaussians.position": gaussians.position.astype(np.float32),
         "gaussians.rotation": gaussians.rotation / np.linalg.norm(gaussians.rotation, axis=1, keepdims=True),
@@ -61,7 +61,7 @@ def pack(
     }
     arrays["gaussians.rotation"] = arrays["gaussians.rotation"].astype(np.float16)
     if bends:
-        arrays["combinations.deltas"] = np.stack([bend[moved] for bend in bends]).astype(np.float16)
+        arrays["combinations.deltas"] = np.stack([bend[moved] for bend in bends]).astype(np.float32)
     left, right = head.eyes["left"][0], head.eyes["right"][0]
     between = (left + right) / 2
     described = {

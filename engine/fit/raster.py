@@ -315,8 +315,8 @@ def _gather(ids, pairs, result):
 
 
 @numba.njit(parallel=True, fastmath=True, **_options)
-def _unproject(position, rotation, log_scale, logit, sh, origin, axes, view, eye, focal, screen, colour, keys, to_screen,
-               to_position, to_rotation, to_scale, to_logit, to_sh):  # fmt: skip
+def _unproject(position, rotation, log_scale, logit, sh, origin, axes, view, eye, focal, screen, colour, keys,
+               to_screen, to_position, to_rotation, to_scale, to_logit, to_sh):  # fmt: skip
     """Gradients of what is fitted from gradients on the screen [N,9]; writes every Gaussian's, 0 where culled."""
     for n in numba.prange(len(logit)):
         to_position[n] = 0

@@ -94,17 +94,60 @@ def _areas(vertices: np.ndarray, tri: np.ndarray) -> np.ndarray:
     return 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
 
 
-def _surface(head: Anatomy, part: str, count: int, rng: np.random.Generator):
-    """Triangle ids, points and spacings of `count` Gaussians on a part."""
-    ids = np.flatnonzero(head.part == PARTS.index(part))
+def _flat(vertices: np.ndarray, tri: np.ndarray) -> np.ndarray:
+    """Corners [T,3,2] of triangles in their own frames, from the centroid."""
+    frame = frames(vertices, tri)[:, :, :2]
+    corner = vertices[tri]
+    return np.einsum("tij,tki->tkj", frame, corner - corner.mean(axis=1, keepdims=True))
+
+
+def blink(head: Anatomy) -> np.ndarray:
+    """Vertices with both eyes closed."""
+    names = [f"eyeBlink{side}" for side in ("Left", "Right")]
+    bends = [offsets for units, offsets in head.combinations.items() if set(units) <= set(names)]
+    return head.vertices + sum(head.units[UNITS.index(name)] for name in names) + sum(bends)
+
+
+def folds(head: Anatomy) -> np.ndarray:
+    """Ids of the skin triangles that lie folded in neutral: those that a blink stretches in one direction only."""
+    ids = np.flatnonzero(head.part == 0)
+    tri = head.triangles[ids]
+    closed = blink(head)
+    rest, now = _flat(head.vertices, tri), _flat(closed, tri)
+    moved = np.linalg.norm(closed - head.vertices, axis=1)[tri].min(axis=1) > 0.0004
+    usable = moved & (_areas(head.vertices, tri) > 1e-9) & (_areas(closed, tri) > 1e-9)
+    edges = np.stack([rest[usable, 1] - rest[usable, 0], rest[usable, 2] - rest[usable, 0]], axis=2)
+    moved_edges = np.stack([now[usable, 1] - now[usable, 0], now[usable, 2] - now[usable, 0]], axis=2)
+    stretch = np.linalg.svd(moved_edges @ np.linalg.inv(edges), compute_uv=False)
+    return ids[usable][stretch[:, 0] > 1.5 * stretch[:, 1]]
+
+
+def _folded(head: Anatomy, ids: np.ndarray):
+    """A Gaussian on the middle of each folded triangle, shaped to cover it in a blink.
+
+    A Gaussian follows its triangle's turn and area but not its shear, so what is laid out in neutral would tear when
+    the lid unfolds; laid out for the blink it merely overlaps while folded away.
+
+    Returns:
+        Positions [T,3], quaternions [T,4] and scales [T,3] in the neutral frames.
+    """
+    tri = head.triangles[ids]
+    closed = blink(head)
+    grown = np.clip(np.sqrt(_areas(closed, tri) / _areas(head.vertices, tri)), 0.3, 3.0)
+    corner = _flat(closed, tri) / grown[:, None, None]
+    width, axis = np.linalg.eigh(np.einsum("tki,tkj->tij", corner, corner) / 12)
+    sigma = 1.9 * np.sqrt(np.maximum(width[:, ::-1], 1e-10))
+    angle = np.arctan2(axis[:, 1, 1], axis[:, 0, 1])
+    turn = np.stack([np.cos(angle / 2), 0 * angle, 0 * angle, np.sin(angle / 2)], axis=1)
+    return np.zeros((len(ids), 3)), turn, np.c_[sigma, 0.15 * sigma[:, 0]]
+
+
+def _surface(head: Anatomy, part: str, count: int, rng: np.random.Generator, without: np.ndarray):
+    """Triangle ids, points and spacings of `count` Gaussians on a part, but for the triangles `without`."""
+    ids = np.setdiff1d(np.flatnonzero(head.part == PARTS.index(part)), without)
     tri = head.triangles[ids]
     area = _areas(head.vertices, tri)
-    seen = area
-    if part == "skin":
-        # Lids lie folded in neutral: they get their share by their size in a blink.
-        closed = head.vertices + sum(head.units[UNITS.index(f"eyeBlink{s}")] for s in ("Left", "Right"))
-        seen = np.maximum(area, np.minimum(_areas(closed, tri), 6 * area))
-    mass = seen * _weights(head, part, ids)
+    mass = area * _weights(head, part, ids)
     order = _morton(head.vertices[tri].mean(axis=1))
     ids, tri, mass, area = ids[order], tri[order], mass[order], area[order]
     total = np.cumsum(mass / mass.sum())
@@ -151,9 +194,18 @@ def seed(head: Anatomy, scale: float = 1.0, seed_value: int = 0) -> Gaussians:
     """Gaussians on all parts of a head; `scale` multiplies their number (1 is about 60,000)."""
     rng = np.random.default_rng(seed_value)
     triangle, position, rotation, sizes, kind = [], [], [], [], []
+    folded = folds(head)
     for part, count in SHARES.items():
         count = max(8, round(count * scale))
-        ids, points, spacing = _surface(head, part, count, rng)
+        if part == "skin":
+            local, turn, size = _folded(head, folded)
+            triangle.append(folded)
+            position.append(local)
+            rotation.append(turn)
+            sizes.append(size)
+            kind.append(np.full(len(folded), KINDS.index(part)))
+            count = max(8, count - len(folded))
+        ids, points, spacing = _surface(head, part, count, rng, folded)
         local, _ = _bind(head, ids, points)
         triangle.append(ids)
         position.append(local)

@@ -20,6 +20,7 @@ from ..contract.errors import MienError
 from ..heads.anatomy.build import Anatomy
 from ..heads.anatomy.hair import frames
 from .bundle import View, pose, unit_row
+from .lids import even_out
 from .raster import SH_0, SH_1, Parameters, Pinhole, Pose, Renderer
 from .seed import KINDS, Gaussians
 
@@ -33,9 +34,11 @@ JITTER = 0.00015
 DROPOUT = 0.08
 """… the share that it leaves out. In other poses Gaussians overlap in another order and spread apart: what lies under
 the surface must have the surface's colour, and one alone must not be what closes it."""
-COLOUR_RANGE = {"skin": 0.22, "clothes": 0.2, "hair": 0.3, "strands": 0.4}
+COLOUR_RANGE = {"skin": 0.08, "clothes": 0.1, "hair": 0.25, "strands": 0.4, "brows": 0.3, "lashes": 0.3}
 """How far a colour may move from the pictures' mean; parts that are not named, 0.6."""
-VIEW_RANGE = 0.25
+TILT = 0.05
+"""Half the sine of the angle by which a Gaussian on a surface may lean out of it."""
+VIEW_RANGE = 0.12
 """How much a colour may change with the direction of view."""
 STRANDS = (KINDS.index("brows"), KINDS.index("lashes"), KINDS.index("strands"))
 
@@ -136,8 +139,14 @@ class Fit:
         self.step = 0
         self.rng = np.random.default_rng(0)
         strand = np.isin(gaussians.kind, STRANDS)
-        spacing = np.exp(gaussians.log_scale[:, 0])
-        self.reach = np.where(strand, 0.004, np.maximum(0.0009, 1.6 * spacing))[:, None].astype(np.float32)
+        spacing = np.exp(gaussians.log_scale[:, 1])
+        # One that leaves its triangle or tilts out of it looks right in the pose it learnt from; in others the skin
+        # turns to scales.
+        along = np.where(strand, 0.004, 0.5 * spacing)
+        # Hair lies loosely; other surfaces are where their triangles are.
+        loose = strand | (gaussians.kind == KINDS.index("hair"))
+        self.flat = np.flatnonzero(~loose)
+        self.reach = np.stack([along, along, np.where(loose, 0.002, 0.00015)], axis=1).astype(np.float32)
         limits = [COLOUR_RANGE.get(name, 0.6) / SH_0 for name in KINDS]
         self.colour_reach = np.array(limits, np.float32)[gaussians.kind][:, None]
         self.least_opacity = np.where(strand, -4.0, 0.3).astype(np.float32)
@@ -210,11 +219,19 @@ class Fit:
         """Keeps what is fitted within reach of its seed."""
         p, start = self.parameters, self.start
         np.clip(p.position, start.position - self.reach, start.position + self.reach, out=p.position)
+        # About the surface's normal it may turn as it likes.
+        p.rotation[self.flat, 1:3] = np.clip(p.rotation[self.flat, 1:3], -TILT, TILT)
         low, high = SIZE_RANGE
         np.clip(p.log_scale, start.log_scale + low, start.log_scale + high, out=p.log_scale)
         np.clip(p.sh[:, 0], start.sh[:, 0] - self.colour_reach, start.sh[:, 0] + self.colour_reach, out=p.sh[:, 0])
         np.clip(p.sh[:, 1:], -VIEW_RANGE / SH_1, VIEW_RANGE / SH_1, out=p.sh[:, 1:])
         np.clip(p.opacity_logit, self.least_opacity, 7.0, out=p.opacity_logit)
+
+    def even_out_lids(self) -> None:
+        """See `lids`; call it after training."""
+        finished = self.result()
+        even_out(self.head, finished)
+        self.parameters.sh[:], self.parameters.opacity_logit[:] = finished.sh, finished.opacity_logit
 
     def picture(self, photo: Photo, background: np.ndarray | float = 0.5) -> np.ndarray:
         """[H,W,3] of the fit as a photo's camera sees it."""
@@ -235,7 +252,7 @@ def psnr(fit: Fit, photos: list[Photo]) -> dict[str, tuple[float, float]]:
         error = (np.clip(fit.picture(photo), 0, 1) - wanted) ** 2
         inside = error[photo.alpha > 0.5]
         found.setdefault(photo.view.pose, []).append((-10 * np.log10(error.mean()), -10 * np.log10(inside.mean())))
-    return {name: tuple(np.round(np.mean(values, axis=0), 2).tolist()) for name, values in found.items()}
+    return {name: tuple(round(float(mean), 2) for mean in np.mean(values, axis=0)) for name, values in found.items()}
 
 
 def fit_head(
@@ -257,6 +274,7 @@ def fit_head(
             print(f"step {index + 1}/{steps}  error {np.mean(losses[-100:]):.5f}  {each * 1e3:.0f} ms", file=sys.stderr)
 
     fit.train(train, steps, seed, report)
+    fit.even_out_lids()
     last = psnr(fit, held_out) if held_out else {}
     figures = {
         "gaussians": len(gaussians),

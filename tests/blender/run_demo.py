@@ -22,6 +22,8 @@ import numpy as np
 
 PACKAGE = "bl_ext.user_default.mien"
 SHEET_COLUMNS, SHEET_ROWS = 4, 2
+DEFAULT_MOOD = "friendly, then delighted at 3 s, ending in a warm smile"
+"""For the line that ships with Mien; a recording gets none unless it is asked for."""
 
 
 def say(text: str) -> None:
@@ -50,6 +52,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--audio", type=Path)
     parser.add_argument("--text", default="")
+    parser.add_argument("--mood")
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--size", type=int, default=576)
     return parser.parse_args()
@@ -105,6 +108,10 @@ def _speak(scene: bpy.types.Scene, options: argparse.Namespace) -> None:
     started = time.monotonic()
     bpy.ops.mien.speak(source="FILE", audio=str(audio), text=text, frame=1, add_sound=True, set_range=True)
     say(f"spoke {audio.name} as frames {scene.frame_start} to {scene.frame_end} in {time.monotonic() - started:.1f} s")
+    mood = DEFAULT_MOOD if options.mood is None and not options.audio else options.mood
+    if mood:
+        bpy.ops.mien.emotion(source="TEXT", text=mood)
+        say(f"gave it the mood “{mood}”")
     if options.seconds:
         scene.frame_end = min(scene.frame_end, scene.frame_start + round(options.seconds * scene.render.fps))
 

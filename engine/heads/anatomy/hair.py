@@ -143,8 +143,14 @@ def paint(head, mark, look: Look, names) -> np.ndarray:
     brown = np.array([0.075, 0.075, 0.055])
     eye_colour = np.where((iris < 1.0)[:, None], brown, eye_white)
     eye_colour = np.where((iris < 0.42)[:, None], 0.004, eye_colour)
-    for name, fixed in (("teeth.upper", (0.82, 0.77, 0.68)), ("teeth.lower", (0.76, 0.71, 0.62)), ("gums", (0.45, 0.15, 0.14)),
-                        ("tongue", (0.45, 0.16, 0.15)), ("hair", look.hair), ("clothes", look.shirt)):  # fmt: skip
+    for name, fixed in {
+        "teeth.upper": (0.82, 0.77, 0.68),
+        "teeth.lower": (0.76, 0.71, 0.62),
+        "gums": (0.45, 0.15, 0.14),
+        "tongue": (0.45, 0.16, 0.15),
+        "hair": look.hair,
+        "clothes": look.shirt,
+    }.items():
         colour[part == names.index(name)] = fixed
     eyes = (part == names.index("eye.L")) | (part == names.index("eye.R"))
     colour[eyes] = eye_colour[eyes]

@@ -14,8 +14,8 @@ from scipy.spatial import ConvexHull
 
 CORNEA_BULGE = 0.0007
 IRIS_RADIUS = 0.0062
-#: Widths and visible heights of the teeth from the midline outward, mm. Widths are the means of Wheeler's Dental Anatomy;
-#: the upper crowns are a little longer, so that a raised lip shows teeth before gums.
+#: Widths and visible heights of the teeth from the midline outward, mm. Widths are the means of Wheeler's
+#: "Dental Anatomy"; the upper crowns are a little longer, so that a raised lip shows teeth before gums.
 UPPER_WIDTHS, UPPER_HEIGHTS = (8.5, 6.6, 7.6, 7.0, 6.8, 9.5, 9.0), (11.2, 10.0, 10.8, 9.2, 8.2, 7.6, 7.0)
 LOWER_WIDTHS, LOWER_HEIGHTS = (5.2, 5.7, 6.7, 7.0, 7.0, 10.0, 9.5), (8.4, 8.4, 9.2, 8.2, 7.8, 7.2, 6.8)
 
