@@ -61,7 +61,7 @@ class _Stage:
 
     def lamp(self) -> None:
         """Behind the head, partly hidden by it: a warm globe on a shelf."""
-        globe = _material("Studio Globe", (1.0, 0.50, 0.20), emission=1.5)
+        globe = _material("Studio Globe", (1.0, 0.60, 0.32), emission=0.85)
         brass = _material("Studio Brass", (0.55, 0.36, 0.14), roughness=0.3, metallic=1.0)
         self.ball("Studio Lamp", (0.245, 1.1, -0.145), 0.115, globe)
         self.cylinder("Studio Lamp Foot", (0.245, 1.1, -0.30), 0.05, 0.09, brass)
@@ -94,7 +94,7 @@ class _Stage:
         data.clip_start = 0.05
         camera = self.link(bpy.data.objects.new("Studio Camera", data))
         camera.location = self.target + Vector((-0.13, -1.20, 0.03))
-        camera.rotation_euler = _look(camera.location, self.target + Vector((0.0, 0.0, -0.012)))
+        camera.rotation_euler = _look(camera.location, self.target + Vector((0.0, 0.0, 0.016)))
         return camera
 
     # ── primitives ──

@@ -92,7 +92,7 @@ def _set_the_scene(scene: bpy.types.Scene, height: int) -> bpy.types.Object:
     head = bpy.context.object
     studio.build(scene, studio.face_of(head))
     scene.render.engine = "CYCLES"
-    scene.cycles.samples = 48
+    scene.cycles.samples = 32
     scene.cycles.use_denoising = True
     scene.cycles.device = "CPU"
     scene.view_settings.view_transform = "Standard"  # the head's colours were captured through it
