@@ -11,6 +11,7 @@ from .. import session
 from ..animate import curves, nla
 from ..head.settings import active_head
 from ..jobs import EngineJob
+from ..perform.operators import why_not
 from . import line, settings, takes
 
 _SECONDS = 600.0
@@ -130,15 +131,6 @@ def frames(context: bpy.types.Context, obj: bpy.types.Object, over: str) -> tupl
     if scene.use_preview_range:
         return float(scene.frame_preview_start), float(scene.frame_preview_end)
     return float(scene.frame_start), float(scene.frame_end)
-
-
-def why_not(context: bpy.types.Context) -> str | None:
-    """Why no mood can be made now, as a sentence; None where it can."""
-    if active_head(context) is None:
-        return "Select a Mien head first"
-    if session.missing_reason():
-        return "The engine is not installed; press Install Engine"
-    return None
 
 
 class MIEN_OT_emotion_from_panel(bpy.types.Operator):
