@@ -74,7 +74,7 @@ class _Stage:
         steel = _material("Studio Steel", (0.42, 0.43, 0.45), roughness=0.28, metallic=1.0)
         black = _material("Studio Black", (0.012, 0.012, 0.014), roughness=0.4)
         grille = _material("Studio Grille", (0.16, 0.165, 0.17), roughness=0.42, metallic=1.0)
-        capsule = Vector((-0.098, -0.215, -0.098))
+        capsule = Vector((-0.094, -0.215, -0.078))
         body = capsule + Vector((-0.030, -0.012, -0.105))
         self.ball("Microphone Grille", capsule, 0.031, grille)
         ring = capsule + (body - capsule) * 0.12
@@ -94,7 +94,7 @@ class _Stage:
         data.clip_start = 0.05
         camera = self.link(bpy.data.objects.new("Studio Camera", data))
         camera.location = self.target + Vector((-0.13, -1.20, 0.03))
-        camera.rotation_euler = _look(camera.location, self.target + Vector((0.0, 0.0, 0.016)))
+        camera.rotation_euler = _look(camera.location, self.target + Vector((0.0, 0.0, 0.008)))
         return camera
 
     # ── primitives ──
