@@ -119,9 +119,7 @@ def compositor_device_cpu(scene: bpy.types.Scene) -> None:
         scene.render.compositor_device = "CPU"
 
 
-# ── render engines ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-EEVEE = "BLENDER_EEVEE" if BLENDER_5 else "BLENDER_EEVEE_NEXT"
+# ── pictures ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def multilayer_exr(settings: bpy.types.ImageFormatSettings) -> None:

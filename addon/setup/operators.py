@@ -10,7 +10,6 @@ import bpy
 from .. import jobs, session
 from .installer import Installer
 
-SIZE_MB = 450
 _LOG = "install.log"
 _LINES = 400
 

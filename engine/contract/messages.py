@@ -91,11 +91,6 @@ def text(most: int = 4096, least: int = 0) -> Check:
     return check
 
 
-def flag(value: object, where: str) -> None:
-    if not isinstance(value, bool):
-        raise MienError(f"{where} must be true or false.")
-
-
 def one_of(*names: str) -> Check:
     def check(value: object, where: str) -> None:
         if value not in names:

@@ -19,9 +19,6 @@ from ..contract.curves import Curves
 from ..contract.errors import MienError
 from .tables import data, emotions, slots
 
-#: Channels of the contract that hold valence and arousal themselves.
-PAD = ("Valence", "Arousal")
-
 
 @cache
 def _anchors() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

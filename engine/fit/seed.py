@@ -248,19 +248,3 @@ def set_colour(gaussians: Gaussians, rgb: np.ndarray) -> None:
     """Gives every Gaussian a colour [N,3] that is the same from all sides."""
     gaussians.sh[:] = 0
     gaussians.sh[:, 0] = (rgb - 0.5) / SH0
-
-
-def shaded_colour(head: Anatomy, gaussians: Gaussians) -> np.ndarray:
-    """sRGB colours [N,3] from the painted base colour under a soft frontal light: a first look, before any fit."""
-    tri = head.triangles[gaussians.triangle]
-    base = head.colour[tri].mean(axis=1)
-    normal = frames(head.vertices, tri)[:, :, 2]
-    strand = gaussians.kind >= KINDS.index("brows")
-    hair = head.colour[head.triangles[head.part == PARTS.index("hair")]].mean(axis=(0, 1))
-    base[strand] = hair * 1.3
-    light = np.array([0.25, -0.80, 0.45])
-    shade = 0.45 + 0.75 * np.clip(normal @ (light / np.linalg.norm(light)), 0, 1)
-    inside = head.values["inner_mouth"][tri].mean(axis=1) > 0.5
-    shade = np.where(inside, 0.35, shade)[:, None]
-    linear = np.clip(base * shade, 0, 1)
-    return np.where(linear < 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)

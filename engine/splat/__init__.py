@@ -50,24 +50,3 @@ def open_backend(name: str = "auto") -> Backend:
             )
     backend.note = f"{reason}; rendering on the CPU"
     return backend
-
-
-def warm_up() -> None:
-    """Compile the CPU backend's loops, which takes a while once after installation; later they load in a moment."""
-    import numpy as np
-
-    from .cpu import CpuBackend
-    from .interface import Camera, Frame, Gaussians
-
-    spot = Gaussians(
-        np.array([[0.0], [0.0], [1.0]], np.float32),
-        0.01 * np.eye(3, dtype=np.float32)[..., None],
-        np.ones(1, np.float32),
-        np.zeros((4, 3, 1), np.float32),
-        np.zeros((3, 1), np.float32),
-        np.zeros(1, np.uint8),
-        np.zeros(1, np.float32),
-    )
-    frame = Frame([spot], Camera(np.eye(4), np.diag([32.0, 32.0, 1.0]), 16, 16))
-    for passes in (["Combined", "Depth"], ["Combined", "Normal"]):
-        CpuBackend().render(frame, passes)

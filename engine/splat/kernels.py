@@ -70,7 +70,7 @@ def _log2(x):
 
 
 @_inline
-def _exp2(x):
+def exp2(x):
     """2^x for x in -126 … 126, relative error below 1e-6."""
     n = np.floor(x + _f(0.5))
     f = x - n
@@ -86,14 +86,14 @@ def _exp2(x):
 @_inline
 def decode(s):
     """sRGB → linear; above 1 the curve goes on."""
-    curve = _exp2(_f(2.4) * _log2(max(s, _f(0.04)) * _f(1.0 / 1.055) + _f(0.055 / 1.055)))
+    curve = exp2(_f(2.4) * _log2(max(s, _f(0.04)) * _f(1.0 / 1.055) + _f(0.055 / 1.055)))
     return curve if s > _f(0.04045) else s * _f(1.0 / 12.92)
 
 
 @_inline
 def encode(v):
     """Linear → sRGB; above 1 the curve goes on."""
-    curve = _f(1.055) * _exp2(_f(1.0 / 2.4) * _log2(max(v, _f(0.003)))) - _f(0.055)
+    curve = _f(1.055) * exp2(_f(1.0 / 2.4) * _log2(max(v, _f(0.003)))) - _f(0.055)
     return curve if v > _f(0.0031308) else v * _f(12.92)
 
 

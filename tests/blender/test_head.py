@@ -188,3 +188,12 @@ def test_a_missing_head_is_said_and_adds_nothing(blender):
     with pytest.raises(RuntimeError, match="Nobody"):
         blender.bpy.ops.mien.add_head(head="Nobody")
     assert len(blender.bpy.data.objects) == count
+
+
+def test_no_driver_is_longer_than_blender_keeps(blender):
+    """Every driver of a head, read back: a cut expression would be another one."""
+    limit = blender.module("head.expressions").EXPRESSION_LIMIT
+    head = blender.add_head()
+    data = [head.data.shape_keys.animation_data, head.animation_data]
+    texts = [curve.driver.expression for owner in data if owner for curve in owner.drivers]
+    assert len(texts) >= 54 and max(len(text) for text in texts) < limit

@@ -76,16 +76,6 @@ def read(path: str | os.PathLike[str], name: str | None = None) -> head_format.H
     return assemble(rig, mouth.joined(splats, inside), np.concatenate([triangle, bound]), info)
 
 
-def is_lam(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a zip with LAM's members."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = {PurePosixPath(entry).name for entry in archive.namelist()}
-    except (OSError, zipfile.BadZipFile, ValueError):
-        return False
-    return set(_MEMBERS) <= names
-
-
 def _members(path: str | os.PathLike[str], where: str) -> dict[str, bytes]:
     """The bytes of the members that matter, in whatever folder of the zip they lie; never more than is declared."""
     read_whole(path, 2 * _MEMBER_LIMIT)
