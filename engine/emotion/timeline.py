@@ -51,11 +51,13 @@ class Reading:
         curves: All channels that move at any time, at least one.
         parts: What was understood, part by part.
         notes: What was not.
+        feelings: [(start, end, [(label, intensity, side)])] of the feelings that were named, in seconds.
     """
 
     curves: Curves
     parts: list[Part]
     notes: list[str]
+    feelings: list[tuple[float, float, list[tuple[str, float, str]]]] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """The reading back in plain language."""
@@ -132,7 +134,7 @@ def perform(
     if not len(used):
         used = np.array([contract.INDEX["AU12 Lip Corner Puller.L"], contract.INDEX["AU12 Lip Corner Puller.R"]])
     curves = Curves(fps, tuple(contract.NAMES[column] for column in used), full[:, used])
-    return Reading(curves, _read_back(spans, changes), notes)
+    return Reading(curves, _read_back(spans, changes), notes, _feelings(spans))
 
 
 # ── when ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -439,6 +441,17 @@ def _read_back(spans: list[_Span], changes: list[_Change]) -> list[Part]:
         end = min([span.end, *later]) if span.order.kind == "state" else span.end
         parts.append(Part(span.start, end, span.order.source, what))
     return parts
+
+
+def _feelings(spans: list[_Span]) -> list[tuple[float, float, list[tuple[str, float, str]]]]:
+    """When which feelings are there: a state until the next one, those of a beat together."""
+    states = sorted((span for span in spans if span.order.kind == "state"), key=lambda span: (span.start, span.beat))
+    found: dict[int, tuple[float, float, list[tuple[str, float, str]]]] = {}
+    for span in states:
+        end = min([span.end, *(other.start for other in states if other.start > span.start)])
+        _, _, before = found.get(span.beat, (0.0, 0.0, []))
+        found[span.beat] = (span.start, end, before + span.order.feelings)
+    return [entry for entry in found.values() if entry[2]]
 
 
 def _codes(strength: np.ndarray, values: bool = True, shown: int = 8) -> str:
