@@ -565,7 +565,7 @@ def test_landmark_files_come_back_and_wrong_ones_are_refused(tmp_path):
 def test_the_similarity_between_landmarks_is_recovered():
     points = np.random.default_rng(0).normal(size=(50, 3))
     rotation = rotation_matrix()
-    found = still._similarity(points, 2.5 * points @ rotation.T + [1, 2, 3])
+    found = landmarks.similarity(points, 2.5 * points @ rotation.T + [1, 2, 3])
     np.testing.assert_allclose(found[0], rotation, atol=1e-9)
     assert found[1] == pytest.approx(2.5) and found[3] < 1e-9
 
@@ -587,16 +587,43 @@ def test_points_given_by_hand_correct_what_is_found_and_stand_in_where_nothing_i
         raise MienError("no face.")
 
     monkeypatch.setattr(landmarks, "find", nothing)
-    placed = still._stranger(cloud(), "x", {k: stranger[k] for k in (33, 133, 263, 1, 61, 152)}, there, nothing)
+    by_hand = {k: stranger[k] for k in (33, 133, 263, 1, 61, 152)}
+    placed = still._stranger(cloud(), "x", by_hand, there, lambda picture: None)
     np.testing.assert_allclose(placed, stranger, atol=1e-6)
     with pytest.raises(MienError):
         still._stranger(cloud(), "x", {k: stranger[k] for k in (33, 133)}, there, nothing)
 
 
-def test_where_no_face_is_seen_a_still_head_is_refused(monkeypatch):
-    monkeypatch.setattr(landmarks, "_starts", lambda seen: [np.eye(4)] * 3)
+def test_where_no_face_is_seen_a_still_head_is_refused():
     with pytest.raises(MienError, match="no face was found"):
-        landmarks.find(cloud(), "wall.ply", lambda picture: None)
+        landmarks.find(cloud(), "wall.ply", lambda picture: None, np.zeros((478, 3)))
+
+
+def test_a_face_looking_anywhere_is_turned_to_the_camera():
+    for towards in (*landmarks._AXES, np.array([0.48, -0.6, 0.64])):
+        for roll in (0, 45):
+            rotation = landmarks._looking(towards, roll)
+            np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+            assert np.linalg.det(rotation) == pytest.approx(1)
+            np.testing.assert_allclose(rotation @ towards, [0, -1, 0], atol=1e-12)
+
+
+@needs_mediapipe
+@pytest.mark.slow
+def test_a_face_is_found_whichever_way_it_is_turned_and_whatever_its_size():
+    """Upside down MediaPipe sees another, upright face in the same picture, which must not be taken for it."""
+    source = head_format.load(library.find("Ada"))
+    there = from_gaussians(Deformer(source)(NEUTRAL))
+    middle = np.mean([source.eyes[side].centre for side in ("left", "right")], axis=0)
+    upside_down = np.diag([-1.0, 1.0, -1.0])
+    turns = [upside_down, upside_down @ exporting.HEAD_FROM_RDF.T, *(rotation_matrix(seed) for seed in range(4))]
+    with landmarks.detector() as detect:
+        own = landmarks.measure_head(there, middle, detect)
+        another = own * [1.04, 1.10, 0.95]
+        for number, turn in enumerate(turns):
+            scale, shift = 10.0 ** (number - 2), np.array([3.0, -1.0, 2.0]) * number
+            found = landmarks.find(moved(there, turn, scale, shift), "x", detect, another)
+            assert np.abs((found - shift) @ turn / scale - own).mean() < 0.001, number
 
 
 @needs_mediapipe

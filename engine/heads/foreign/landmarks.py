@@ -22,7 +22,7 @@ from ...contract.errors import MienError
 from ...contract.files import read_json, write_text
 from ...splat.cpu import CpuBackend
 from ...splat.interface import Camera, Frame
-from .splats import HEAD_FROM_RDF, HEAD_FROM_RUB, Splats, orbit, to_gaussians
+from .splats import Splats, orbit, to_gaussians
 
 COUNT = 478
 RIGHT_IRIS, LEFT_IRIS, BROW, CHIN = 468, 473, 10, 152
@@ -34,7 +34,15 @@ _MOST = 150_000
 _SEARCH_SIZE, _CLOSE_SIZE = 256, 448
 _VIEWS = [(0, 0), (-14, 0), (14, 0), (-28, 0), (28, 0), (-40, 0), (40, 0), (0, -16), (0, 16), (-18, 12), (18, 12)]
 """Degrees of azimuth and elevation from which a found face is measured."""
-_LEAST_VIEWS = 4
+_LEAST_VIEWS, _LEAST_POINTS = 4, 150
+_SURE_MISS, _LIKELY_MISS, _MOST_MISS = 0.004, 0.008, 0.015
+"""Metres by which landmarks miss another face's at the same size, root mean square: people's faces differ by 2 to 4 mm
+and drawn ones by more; what MediaPipe sees in a face upside down is off by 6 to 14."""
+_AXES = ((0, 0, -1), (0, 0, 1), (0, -1, 0), (0, 1, 0), (1, 0, 0), (-1, 0, 0))
+_MIDDLE = np.array([0.0, 0.0, -0.035])
+"""The face's middle from the middle between the eyes."""
+_FAR = 1e3
+"""Metres: what is seen farther away is the background."""
 _BACKGROUND = 0.35
 
 Detect = Callable[[np.ndarray], np.ndarray | None]
@@ -80,24 +88,52 @@ def detector() -> Iterator[Detect]:
         yield detect
 
 
-def find(splats: Splats, where: str, detect: Detect) -> np.ndarray:
+def find(splats: Splats, where: str, detect: Detect, shape: np.ndarray) -> np.ndarray:
     """Landmarks [478, 3] in the splats' own space.
+
+    MediaPipe sees faces that are not there, above all an upright one in a face upside down. What it saw is therefore
+    measured from around, compared with what a face is like, and, unless that fits well, with what is seen when the
+    view is turned by quarters.
+
+    Args:
+        shape: Landmarks [478, 3] of some other face, metres, at life size: what a face is like.
 
     Raises:
         MienError: No face is found.
     """
     seen = _Sight(splats)
-    for matrix in _starts(seen):
-        picture, camera = seen.picture(matrix, orbit((0, 0, 0), 0, 0, 1.0, 0.5, _SEARCH_SIZE))
-        points = detect(picture)
-        if points is None or not _frontal(points):
+    best, least = None, _MOST_MISS
+    for matrix, camera, points in _sightings(seen, detect):
+        rough = _placed(shape, seen.surface(matrix, camera, points))
+        if rough is None:
             continue
-        measured = _measure(seen, matrix, camera, points, detect)
-        if measured is not None:
-            return measured
-    raise MienError(
-        f"{where}: no face was found from any side; crop the splat to one head, or give its landmarks with --landmarks."
-    )
+        found, miss, upright = _best_turn(seen, _facing(rough) @ matrix, detect, shape)
+        if miss < least:
+            best, least = found, miss
+        if miss < _SURE_MISS or (upright and miss < _LIKELY_MISS):
+            break
+    if best is None:
+        raise MienError(
+            f"{where}: no face was found from any side; crop the splat to one head, or give its landmarks by hand."
+        )
+    return best
+
+
+def find_near(splats: Splats, rough: np.ndarray, detect: Detect) -> np.ndarray | None:
+    """Landmarks [478, 3] of a face of which some [478, 3] are known roughly; None where none is seen there."""
+    return _measure(_Sight(splats), _facing(rough), detect)
+
+
+def similarity(here: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, float]:
+    """(rotation, scale, shift, root mean square miss) that bring `here` to `there`, least squares (Umeyama 1991)."""
+    a, b = here.mean(axis=0), there.mean(axis=0)
+    u, d, vt = np.linalg.svd((there - b).T @ (here - a))
+    flip = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    rotation = u @ np.diag(flip) @ vt
+    scale = float((d * flip).sum() / max(((here - a) ** 2).sum(), 1e-30))
+    shift = b - scale * rotation @ a
+    miss = scale * here @ rotation.T + shift - there
+    return rotation, scale, shift, float(np.sqrt((miss**2).sum(axis=1).mean()))
 
 
 def measure_head(splats: Splats, target: np.ndarray, detect: Detect) -> np.ndarray:
@@ -135,42 +171,86 @@ class _Sight:
         encoded = np.where(linear < 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
         return (encoded * 255 + 0.5).astype(np.uint8), camera
 
-    def depth(self, matrix: np.ndarray, camera: Camera, points: np.ndarray) -> np.ndarray:
-        """Points [N, 3] of the moved cloud that are seen at pixels [N, 2]."""
+    def surface(self, matrix: np.ndarray, camera: Camera, points: np.ndarray) -> np.ndarray:
+        """Points [N, 3] of the moved cloud that are seen at pixels [N, 2]; NaN where nothing is."""
         depth = self.backend.render(Frame([to_gaussians(self.splats, matrix)], camera), ["Depth"])["Depth"][..., 0]
         x, y = points.T.astype(int).clip(0, camera.width - 1)
         z = depth[y, x].astype(np.float64)
+        z[~(z < _FAR)] = np.nan
         rays = np.c_[(points - camera.K[:2, 2]) / camera.K[[0, 1], [0, 1]], np.ones(len(points))]
         inverse = np.linalg.inv(camera.world_to_camera)
         return (rays * z[:, None]) @ inverse[:3, :3].T + inverse[:3, 3]
 
 
-def _starts(seen: _Sight) -> Iterator[np.ndarray]:
-    """Similarities [4, 4] that may bring the face in front of the camera: the usual axes first, then all sides."""
-    usual = [
-        _about_z(yaw) @ axes for axes, yaw in product((HEAD_FROM_RDF, HEAD_FROM_RUB, np.eye(3)), (0, 180, 90, -90))
-    ]
-    usual += [_about_z(yaw) @ HEAD_FROM_RDF for yaw in (45, -45, 135, -135)]
-    # Directions spread evenly over the sphere (Fibonacci's spiral), and every 45° of roll about each.
+def _sightings(seen: _Sight, detect: Detect) -> Iterator[tuple[np.ndarray, Camera, np.ndarray]]:
+    """What may be a face: (matrix [4, 4] that moves the cloud, the camera before it, landmarks [478, 2] in pixels).
+
+    Along the axes first, for files keep to some convention; then from all sides.
+    """
+    camera = orbit((0, 0, 0), 0, 0, 1.0, 0.5, _SEARCH_SIZE)
+    axes = [_looking(towards, 0) for towards in _AXES]
+    # Directions spread evenly over the sphere (Fibonacci's spiral); quarter turns are made in the picture.
     count = 48
     height = 1 - 2 * (np.arange(count) + 0.5) / count
-    turn = np.pi * (1 + 5**0.5) * np.arange(count)
-    for z, angle in zip(height, turn, strict=True):
-        towards = np.array([np.sqrt(1 - z * z) * np.cos(angle), np.sqrt(1 - z * z) * np.sin(angle), z])
-        side = np.cross(towards, [0.0, 0.0, 1.0])
-        side /= np.linalg.norm(side)
-        rows = np.stack([side, -towards, np.cross(side, -towards)])
-        usual += [_about_y(roll) @ rows for roll in range(0, 360, 45)]
-    for zoom, rotation in [(zoom, rotation) for zoom in (1.0, 2.2) for rotation in usual]:
+    angle = np.pi * (1 + 5**0.5) * np.arange(count)
+    flat = np.sqrt(1 - height**2)
+    around = np.stack([flat * np.cos(angle), flat * np.sin(angle), height], axis=1)
+    sides = [_looking(towards, roll) for towards in around for roll in (0, 45)]
+    for zoom, rotation in product((1.0, 2.2), axes + sides):
         matrix = np.eye(4)
         matrix[:3, :3] = rotation * (0.2 * zoom / max(seen.radius, 1e-9))
         matrix[:3, 3] = -matrix[:3, :3] @ seen.centre
-        yield matrix
+        picture, _ = seen.picture(matrix, camera)
+        for quarter in range(4):
+            points = detect(np.rot90(picture, quarter))
+            if points is not None and _frontal(points):
+                for _ in range(quarter):
+                    points = np.stack([_SEARCH_SIZE - points[:, 1], points[:, 0]], axis=1)
+                yield matrix, camera, points
 
 
-def _about_z(degrees: float) -> np.ndarray:
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+def _looking(towards: np.ndarray | tuple[float, float, float], roll: float) -> np.ndarray:
+    """The rotation [3, 3] that brings a face which looks `towards` in front of the camera, rolled by some degrees."""
+    towards = np.asarray(towards, dtype=np.float64)
+    side = np.cross(towards, [0.0, 0.0, 1.0] if abs(towards[2]) < 0.9 else [0.0, 1.0, 0.0])
+    side /= -np.linalg.norm(side)
+    return _about_y(roll) @ np.stack([side, -towards, np.cross(side, -towards)])
+
+
+def _placed(shape: np.ndarray, seen: np.ndarray) -> np.ndarray | None:
+    """A face's `shape` brought to points [478, 3] of a surface of which some are NaN or off; None if few are good."""
+    good = np.isfinite(seen).all(axis=1)
+    for _ in range(3):
+        if good.sum() < _LEAST_POINTS:
+            return None
+        rotation, scale, shift, _ = similarity(shape[good], seen[good])
+        placed = scale * shape @ rotation.T + shift
+        miss = np.linalg.norm(placed - seen, axis=1)
+        good = miss < max(2.5 * np.median(miss[good]), 1e-9)
+    return placed
+
+
+def _best_turn(
+    seen: _Sight, matrix: np.ndarray, detect: Detect, shape: np.ndarray
+) -> tuple[np.ndarray | None, float, bool]:
+    """(landmarks or None, their miss of a face's shape, whether the view as it is was best of its quarter turns)."""
+    best, least, upright = None, np.inf, False
+    for roll in (0, 180, 90, 270):
+        turn = np.eye(4)
+        # About the face's middle: it is not between the eyes, where the matrix has its origin.
+        turn[:3, :3] = _about_y(roll)
+        turn[:3, 3] = _MIDDLE - turn[:3, :3] @ _MIDDLE
+        found = _measure(seen, turn @ matrix, detect)
+        if found is None and best is None:
+            break
+        if found is None:
+            continue
+        _, _, _, miss = similarity(found, shape)
+        if miss < least:
+            best, least, upright = found, miss, roll == 0
+        if least < _SURE_MISS:
+            break
+    return best, least, upright
 
 
 def _about_y(degrees: float) -> np.ndarray:
@@ -179,18 +259,15 @@ def _about_y(degrees: float) -> np.ndarray:
 
 
 def _frontal(points: np.ndarray) -> bool:
-    """Whether a face in a picture is upright within 45° and turned away by no more than about as much."""
+    """Whether a face in a picture is upright within 60° and turned away by no more than about as much."""
     across, down = points[LEFT_IRIS] - points[RIGHT_IRIS], points[CHIN] - points[BROW]
     left, right = np.linalg.norm(points[[454, 234]] - points[1], axis=1)
-    return across[0] > abs(across[1]) and down[1] > abs(down[0]) and 0.3 < left / max(right, 1e-6) < 3.3
+    return 1.7 * across[0] > abs(across[1]) and 1.7 * down[1] > abs(down[0]) and 0.2 < left / max(right, 1e-6) < 5
 
 
-def _measure(seen: _Sight, matrix: np.ndarray, camera: Camera, points: np.ndarray, detect: Detect) -> np.ndarray | None:
-    """Landmarks in the cloud's own space, from a first sight of the face; None where it was none after all."""
-    rough = seen.depth(matrix, camera, points)
-    if not np.isfinite(rough).all():
-        return None
-    matrix = _facing(rough) @ matrix
+def _measure(seen: _Sight, matrix: np.ndarray, detect: Detect) -> np.ndarray | None:
+    """Landmarks in the cloud's own space where `matrix` brings a face about in front; None if it is none after all."""
+    own = None
     for _ in range(2):
         better = _triangulated(seen, matrix, detect)
         if better is None:
@@ -218,7 +295,9 @@ def _facing(points: np.ndarray) -> np.ndarray:
 def _triangulated(seen: _Sight, matrix: np.ndarray, detect: Detect) -> np.ndarray | None:
     """Landmarks [478, 3] in the moved cloud, from the views that see the face; None where too few do."""
     starts, rays = [], []
-    for azimuth, elevation in _VIEWS:
+    for number, (azimuth, elevation) in enumerate(_VIEWS):
+        if number == _LEAST_VIEWS and len(rays) < 2:
+            return None
         view = orbit((0, 0.02, -0.03), np.radians(azimuth), np.radians(elevation), 0.75, 0.36, _CLOSE_SIZE)
         picture, camera = seen.picture(matrix, view)
         points = detect(picture)

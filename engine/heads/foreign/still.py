@@ -47,6 +47,8 @@ _INSIDE_EYE = 0.965
 """The template's eyeball splats lie at this share of the ball's radius, below those of the stranger."""
 _PLACED_BY = 6
 """Landmarks by hand that are enough to place the template."""
+_AGREES = 0.25
+"""Eye distances between the landmarks found and the template placed by hand: farther off, they mean something else."""
 _MOST_MISS = 0.015
 """Metres: faces differ less from each other, at the same size."""
 _MOUTH = ("teeth.upper", "teeth.lower", "gums", "tongue")
@@ -81,7 +83,7 @@ def rig_still(
         here = _stranger(splats, source, given or {}, there, detect)
     if save_landmarks:
         landmarks.save(here, save_landmarks)
-    rotation, scale, shift, miss = _similarity(here, there)
+    rotation, scale, shift, miss = landmarks.similarity(here, there)
     if miss > _MOST_MISS:
         raise MienError(
             f"{source}: what was found is no face ({miss * 1000:.0f} mm off); crop the splat to one head, or give its "
@@ -131,17 +133,19 @@ def _stranger(
     """Landmarks [478, 3] of the stranger: found, or else the template's (`there`), then corrected by what is given."""
     if len(given) == landmarks.COUNT:
         return np.array([given[index] for index in range(landmarks.COUNT)])
-    try:
-        found = landmarks.find(splats, source, detect)
-    except MienError:
-        if len(given) < _PLACED_BY:
-            raise
-        ids = np.array(sorted(given))
-        rotation, scale, shift, _ = _similarity(there[ids], np.array([given[index] for index in ids]))
+    ids = np.array(sorted(given), dtype=np.int64)
+    if len(given) >= _PLACED_BY:
+        # Points by hand say where the face is more surely than a search.
+        rotation, scale, shift, _ = landmarks.similarity(there[ids], np.array([given[index] for index in ids]))
         found = scale * there @ rotation.T + shift
+        nearby = landmarks.find_near(splats, found, detect)
+        size = scale * landmarks.EYE_DISTANCE
+        if nearby is not None and np.linalg.norm(nearby - found, axis=1).mean() < _AGREES * size:
+            found = nearby
+    else:
+        found = landmarks.find(splats, source, detect, there)
     if given:
         # A corrected point takes its surroundings along, as far as the correction says something about them.
-        ids = np.array(sorted(given))
         change = np.array([given[index] for index in ids]) - found[ids]
         apart = np.linalg.norm(found[:, None] - found[ids][None], axis=2)
         size = np.linalg.norm(found[landmarks.LEFT_IRIS] - found[landmarks.RIGHT_IRIS])
@@ -149,18 +153,6 @@ def _stranger(
         found = found + (weight @ change) / np.maximum(weight.sum(axis=1, keepdims=True), 1.0)
         found[ids] = [given[index] for index in ids]
     return found
-
-
-def _similarity(here: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, float]:
-    """(rotation, scale, shift, root mean square miss) that bring `here` to `there`, least squares (Umeyama 1991)."""
-    a, b = here.mean(axis=0), there.mean(axis=0)
-    u, d, vt = np.linalg.svd((there - b).T @ (here - a))
-    flip = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    rotation = u @ np.diag(flip) @ vt
-    scale = float((d * flip).sum() / ((here - a) ** 2).sum())
-    shift = b - scale * rotation @ a
-    miss = scale * here @ rotation.T + shift - there
-    return rotation, scale, shift, float(np.sqrt((miss**2).sum(axis=1).mean()))
 
 
 # The template, fitted -------------------------------------------------------------------------------------------------
@@ -195,7 +187,7 @@ def _fitted(template: head_format.Head, there: np.ndarray, here: np.ndarray) -> 
         eyes[side] = head_format.Eye(point(np.array(eye.centre) + shift), eye.yaw, eye.pitch)
     teeth = np.isin(part, [part_index(name) for name in _MOUTH])
     if teeth.any():
-        rotation, scale, shift, _ = _similarity(vertices[teeth], vertices[teeth] + bend(vertices[teeth]))
+        rotation, scale, shift, _ = landmarks.similarity(vertices[teeth], vertices[teeth] + bend(vertices[teeth]))
         fitted[teeth] = scale * vertices[teeth] @ rotation.T + shift
     units = _turned(rig.units, vertices, bend, ~whole)
     bends = _turned(rig.bends, vertices, bend, ~whole)
