@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.__main__ import main
 from engine.contract import channels as contract
+from engine.contract import circle as directions
 from engine.contract import curves as curve_file
 from engine.contract.channels import NAMES
 from engine.contract.curves import Curves
@@ -392,9 +393,12 @@ def test_valence_reads_at_the_mouth_and_arousal_at_the_lids():
             assert lids * a > 0, degrees
 
 
-def test_the_map_in_terms_of_drivers_is_close():
-    _, mean, worst = circle.as_terms()
-    assert mean < 0.02 and worst < 0.25
+def test_the_channels_follow_the_map():
+    table, mean, worst = circle.fitted()
+    assert mean < 0.02 and worst < 0.12
+    for name, row in table.items():
+        assert np.abs(row - directions.UNITS[name]).max() < 6e-4, name
+    assert set(table) == set(directions.UNITS)
 
 
 # ── over speech ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -18,6 +18,7 @@ def separate() -> list[bpy.types.Object]:
     for obj in bpy.data.objects:
         if is_head(obj) and obj.library is None and obj.data.library is None and obj.mode == "OBJECT":
             owners.setdefault(obj.data, []).append(obj)
+            proxy.upgrade(obj)
     changed = []
     for mesh, sharing in owners.items():
         if len(sharing) < 2:
@@ -62,7 +63,7 @@ def _separate_soon() -> None:
 @bpy.app.handlers.persistent
 def _after_load(*_) -> None:
     global _counted
-    _counted = -1
+    _counted = -1  # looked at again with the next update, heads of older files among them
 
 
 def register() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,8 +133,7 @@ def _shape_keys(obj: bpy.types.Object, geometry: Geometry) -> None:
 
 def _drive_shape_keys(obj: bpy.types.Object, geometry: Geometry) -> None:
     keys = obj.data.shape_keys
-    for name in geometry.units:
-        _drive(keys, f'key_blocks["{name}"].value', expressions.unit(name), obj)
+    _drive_units(obj, geometry.units)
     for units in geometry.combinations():
         driver = keys.driver_add(f'key_blocks["{combination_name(units)}"].value').driver
         driver.type = "SCRIPTED"
@@ -147,10 +147,27 @@ def _drive_shape_keys(obj: bpy.types.Object, geometry: Geometry) -> None:
         driver.expression = " * ".join(letters[unit] for unit in units)
 
 
-def _drive(owner: Any, path: str, expression: Expression, source: bpy.types.Object) -> None:
-    """Drive a property by channels of `source`."""
-    driver = owner.driver_add(path).driver
+def _drive_units(obj: bpy.types.Object, units: Iterable[str]) -> None:
+    """Valence and arousal drive the circle's weights, those and the other channels the units' keys."""
+    keys = obj.data.shape_keys
+    for name, entries in ((expressions.PAD, expressions.pad()), (expressions.CIRCLE, expressions.directions())):
+        keys[name] = [0.0] * len(entries)
+        for index, expression in enumerate(entries):
+            _drive(keys, f'["{name}"]', expression, obj, index)
+    for name in units:
+        _drive(keys, f'key_blocks["{name}"].value', expressions.unit(name), obj)
+
+
+def _drive(owner: Any, path: str, expression: Expression, source: bpy.types.Object, index: int = -1) -> None:
+    """Drive a property, or an element of one, by channels of `source` and by properties of its owner."""
+    driver = owner.driver_add(path, index).driver
     driver.type = "SCRIPTED"
+    for letter, own in expression.own.items():
+        variable = driver.variables.new()
+        variable.name = letter
+        variable.targets[0].id_type = "KEY"
+        variable.targets[0].id = owner
+        variable.targets[0].data_path = own
     for letter, channel in expression.variables.items():
         variable = driver.variables.new()
         variable.name = letter
@@ -169,6 +186,43 @@ def retarget(obj: bpy.types.Object) -> None:
             target = variable.targets[0]
             if target.id_type == "OBJECT" and channels.name_of(target.data_path) and target.id is not obj:
                 target.id = obj
+
+
+def upgrade(obj: bpy.types.Object) -> bool:
+    """Bring the drivers of a head from an older file up to date: valence and arousal then turn around the circle.
+
+    True if there was anything to do. Keys, Actions and shapes stay as they are.
+    """
+    keys = obj.data.shape_keys
+    if keys is None or keys.library is not None or obj.library is not None or expressions.CIRCLE in keys:
+        return False
+    units = [block.name for block in keys.key_blocks if block.name in table.UNITS]
+    for unit in units:
+        keys.driver_remove(f'key_blocks["{unit}"].value')
+    _drive_units(obj, units)
+    for curve in obj.animation_data.drivers if obj.animation_data else ():
+        found = re.match(r"[-\d.e]+(?= \* \(clamp)", curve.driver.expression)
+        if found and any(channels.path("Arousal") == v.targets[0].data_path for v in curve.driver.variables):
+            _drive_gaze_again(obj, curve, float(found[0]))
+    return True
+
+
+def _drive_gaze_again(obj: bpy.types.Object, curve: bpy.types.FCurve, factor: float) -> None:
+    """An eye's pitch, which older drivers lowered with arousal."""
+    side = "Left" if "Left" in _modifier_input(obj, curve.data_path) else "Right"
+    path = curve.data_path
+    obj.driver_remove(path)
+    _drive(obj, path, expressions.difference(f"eyeLookUp{side}", f"eyeLookDown{side}", factor), obj)
+
+
+def _modifier_input(obj: bpy.types.Object, path: str) -> str:
+    """The name of the turning node group's input that a driver's path means, or ""."""
+    for modifier in obj.modifiers:
+        if modifier.type == "NODES" and modifier.node_group:
+            for name, identifier in pose_nodes.identifiers(modifier.node_group).items():
+                if compat.modifier_input_path(modifier, identifier) == path:
+                    return name
+    return ""
 
 
 # ── eyes and neck ────────────────────────────────────────────────────────────────────────────────────────────────────

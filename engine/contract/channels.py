@@ -3,7 +3,7 @@
 A channel is what an artist keys. A *unit* is what a head's geometry knows how to do: the 52 ARKit blend shapes, with
 the two that ARKit leaves unsided and faces do by halves (`browInnerUp`, `cheekPuff`) split, 54 in all. Every channel
 says which units its positive and its negative values drive, so that one small matrix turns channels into units, in
-the engine as in the add-on's shape-key drivers.
+the engine as in the add-on's shape-key drivers. Valence and arousal alone act together: `circle` says how.
 
 Action Unit numbers and names: Ekman, Friesen & Hager, *Facial Action Coding System* (2002). ARKit names: Apple,
 `ARFaceAnchor.BlendShapeLocation`. The equivalences follow the descriptions in both.
@@ -18,6 +18,7 @@ from functools import cache
 
 import numpy as np
 
+from . import circle
 from .errors import MienError
 
 #: (identifier, label) in panel and dope-sheet order.
@@ -182,13 +183,9 @@ def _table() -> tuple[Channel, ...]:
     rows.append(_signed("Head Yaw", "head", HEAD_TURN_LIMIT, "radians", "AU51/AU52: turns the head, positive to its own left"))
     rows.append(_signed("Head Pitch", "head", HEAD_TURN_LIMIT, "radians", "AU53/AU54: nods the head, positive is up"))
     rows.append(_signed("Head Roll", "head", HEAD_TURN_LIMIT, "radians", "AU55/AU56: tilts the head, positive to its own left shoulder"))
-    # Emotion: the whole face along Russell's circumplex, added to whatever else is keyed
-    rows.append(_signed("Valence", "emotion", 1.0, "factor", "Unpleasant (−1) to pleasant (1), added to the whole face",
-        _both({"mouthSmile": 0.55, "cheekSquint": 0.5, "eyeSquint": 0.15}),
-        _both({"mouthFrown": 0.5, "browDown": 0.35, "browInnerUp": 0.2, "noseSneer": 0.15})))  # fmt: skip
-    rows.append(_signed("Arousal", "emotion", 1.0, "factor", "Calm (−1) to excited (1), added to the whole face",
-        {**_both({"eyeWide": 0.5, "browOuterUp": 0.3, "browInnerUp": 0.15, "mouthStretch": 0.12})},
-        {**_both({"eyeBlink": 0.3, "browInnerUp": 0.1}), **_both({"eyeLookDown": 0.15})}))  # fmt: skip
+    # Emotion: the whole face around Russell's circumplex (see `circle`), added to whatever else is keyed
+    rows.append(_signed("Valence", "emotion", 1.0, "factor", "Unpleasant (−1) to pleasant (1), added to the whole face"))
+    rows.append(_signed("Arousal", "emotion", 1.0, "factor", "Drowsy (−1) to excited (1), added to the whole face"))
     return tuple(rows)
 
 
@@ -203,6 +200,8 @@ CHANNELS: tuple[Channel, ...] = _table()
 NAMES: tuple[str, ...] = tuple(channel.name for channel in CHANNELS)
 INDEX: dict[str, int] = {name: index for index, name in enumerate(NAMES)}
 HEAD_ROTATION: tuple[str, str, str] = ("Head Yaw", "Head Pitch", "Head Roll")
+#: The two channels that move units together, not each on its own.
+PAD: tuple[str, str] = ("Valence", "Arousal")
 
 
 def channel(name: str) -> Channel:
@@ -247,6 +246,9 @@ def to_units(values: np.ndarray) -> np.ndarray:
     positive, negative = unit_matrices()
     values = clamp(values)
     units = np.maximum(values, 0.0) @ positive + np.maximum(-values, 0.0) @ negative
+    valence, arousal = (values[..., INDEX[name]] for name in PAD)
+    if np.any(valence) or np.any(arousal):
+        units = units + circle.weights(valence, arousal) @ circle.matrix(UNITS)
     return np.clip(units, 0.0, UNIT_LIMIT)
 
 

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+from scipy.optimize import nnls
 
 from ..contract import channels as contract
+from ..contract import circle as directions
 from ..contract.curves import Curves
 from ..contract.errors import MienError
 from .tables import data, emotions, slots
@@ -90,30 +92,29 @@ def curves(points: Sequence[tuple[float, float]], fps: float = 24.0, duration: f
     return Curves(fps, tuple(contract.NAMES[column] for column in used), full[:, used])
 
 
-#: Terms of the form that the contract's drivers can hold: the halves of valence and arousal, and their products.
-TERMS = ("V+", "V-", "A+", "A-", "V+A+", "V+A-", "V-A+", "V-A-")
-
-
-def terms(valence: np.ndarray, arousal: np.ndarray) -> np.ndarray:
-    """[..., 8] the values of `TERMS`."""
-    up, down = np.maximum(valence, 0), np.maximum(-valence, 0)
-    high, low = np.maximum(arousal, 0), np.maximum(-arousal, 0)
-    return np.stack([up, down, high, low, up * high, up * low, down * high, down * low], axis=-1)
+#: Units of the face that the two channels move. What parts the lips or turns the eyes is left to speech and gaze.
+CHANNEL_UNITS = (
+    "eyeBlink", "eyeSquint", "eyeWide", "mouthSmile", "mouthFrown", "mouthStretch", "browDown", "browInnerUp",
+    "browOuterUp", "cheekSquint", "noseSneer",
+)  # fmt: skip
+_LEAST = 0.01
 
 
 @cache
-def as_terms() -> tuple[np.ndarray, float, float]:
-    """The map written in `TERMS`, for drivers: (unit coefficients [8, 54], mean and largest error inside the circle).
+def fitted() -> tuple[dict[str, np.ndarray], float, float]:
+    """The map in the form that the contract's channels have: what `engine.contract.circle.UNITS` must hold.
 
-    Least squares over the disc; units come from the channels by the contract's matrix.
+    Returns:
+        {unit without side: what each direction adds [12]}, and the mean and the largest error over the disc, in units.
     """
-    grid = np.linspace(-1, 1, 61)
-    valence, arousal = (axis.ravel() for axis in np.meshgrid(grid, grid))
-    inside = np.hypot(valence, arousal) <= 1.0
-    valence, arousal = valence[inside], arousal[inside]
+    angles, radii = np.meshgrid(np.linspace(0, 2 * np.pi, 180, endpoint=False), np.linspace(0.1, 1, 10))
+    valence, arousal = (radii * np.cos(angles)).ravel(), (radii * np.sin(angles)).ravel()
     units = contract.to_units(slots().to_channels(face(valence, arousal)))
-    basis = terms(valence, arousal)
-    coefficients = np.linalg.lstsq(basis, units, rcond=None)[0]
-    error = np.abs(np.clip(basis @ coefficients, 0, None) - units)
-    moved = units.max(axis=0) > 0.02
-    return coefficients, float(error[:, moved].mean()), float(error.max())
+    bumps = directions.weights(valence, arousal)
+    table, errors = {}, []
+    for name in CHANNEL_UNITS:
+        wanted = units[:, contract.UNITS.index(name + "Left")]
+        row = nnls(bumps, wanted)[0]
+        table[name] = np.where(row < _LEAST, 0.0, row)
+        errors.append(np.abs(bumps @ table[name] - wanted))
+    return table, float(np.mean(errors)), float(np.max(errors))

@@ -133,7 +133,7 @@ def of_face(faces: np.ndarray) -> np.ndarray:
 
 
 def strengths(faces: np.ndarray) -> np.ndarray:
-    """[..., 7] how much of each label explains slots [..., S]: sparse non-negative least squares on the label's faces."""
+    """[..., 7] how much of each label explains slots [..., S]: sparse non-negative least squares on their faces."""
     faces = np.asarray(faces, float)
     rows = np.maximum(faces.reshape(-1, faces.shape[-1]), 0.0) @ _folded()
     basis = np.array([emotions()[name].face(1.0) for name in LABELS]) @ _folded()

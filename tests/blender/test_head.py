@@ -197,3 +197,69 @@ def test_no_driver_is_longer_than_blender_keeps(blender):
     data = [head.data.shape_keys.animation_data, head.animation_data]
     texts = [curve.driver.expression for owner in data if owner for curve in owner.drivers]
     assert len(texts) >= 54 and max(len(text) for text in texts) < limit
+
+
+# ── valence and arousal ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_valence_and_arousal_move_the_proxy_as_the_engine_does(blender):
+    head = blender.add_head()
+    reply = blender.module("session").running().load_head("Ada").wait(60)
+    geometry = blender.module("head.proxy").Geometry.from_reply(reply)
+    table = blender.contract("channels")
+    for valence, arousal in ((0.7, 0.7), (-0.7, 0.6), (-0.5, -0.4), (0.2, -0.9), (9.0, -9.0), (0.0, 0.0)):
+        blender.pose(head, {"Valence": valence, "Arousal": arousal})
+        expected = expected_mesh(blender, geometry, table.from_mapping({"Valence": valence, "Arousal": arousal}))
+        assert np.abs(blender.vertices(head) - expected).max() < 1e-5, (valence, arousal)
+
+
+def test_valence_and_arousal_can_be_keyed(blender):
+    head = blender.add_head()
+    still = blender.vertices(head)
+    for frame, value in ((1, 0.0), (11, 1.0)):
+        head["Valence"] = value
+        head.keyframe_insert('["Valence"]', frame=frame)
+    moved = []
+    for frame in (1, 6, 11):
+        blender.scene.frame_set(frame)
+        moved.append(float(np.abs(blender.vertices(head) - still).max()))
+    assert moved[0] < 1e-6 < moved[1] < moved[2] and moved[2] > 0.002
+
+
+@pytest.mark.parametrize("how", ["Shift-D", "script"])
+def test_a_copy_has_its_own_valence(blender, how):
+    bpy = blender.bpy
+    head = blender.add_head()
+    if how == "script":
+        copy = head.copy()
+        blender.scene.collection.objects.link(copy)
+    else:
+        bpy.ops.object.duplicate()
+        copy = bpy.context.object
+    bpy.context.view_layer.update()
+    blender.pose(copy, {"Valence": 1.0})
+    assert jaw_drop(blender, copy) > 0.002 and jaw_drop(blender, head) < 1e-6
+
+
+def test_a_head_of_an_older_file_gets_the_circle_when_it_is_opened(blender, tmp_path):
+    """Files of the first version have one driver for valence and one for arousal, and no circle."""
+    head = blender.add_head()
+    keys, expressions = head.data.shape_keys, blender.module("head.expressions")
+    for name in (expressions.PAD, expressions.CIRCLE):
+        keys.driver_remove(f'["{name}"]')
+        del keys[name]
+    path = 'key_blocks["mouthSmileLeft"].value'
+    keys.driver_remove(path)
+    driver = keys.driver_add(path).driver
+    variable = driver.variables.new()
+    variable.name, variable.targets[0].id, variable.targets[0].data_path = "a", head, '["Valence"]'
+    driver.expression = "clamp(0.55 * clamp(a, 0, 1), 0, 1.5)"
+    file = saved(blender, tmp_path)
+    blender.bpy.ops.wm.open_mainfile(filepath=str(file))
+    head = blender.bpy.data.objects["Ada"]
+    blender.bpy.context.view_layer.update()
+    blender.pose(head, {"Valence": 1.0, SMILE_L: 0.0})
+    circle, table = blender.contract("circle"), blender.contract("channels")
+    wanted = float((circle.weights(1.0, 0.0) @ circle.matrix(table.UNITS))[table.UNITS.index("mouthSmileLeft")])
+    evaluated = blender.evaluated(head).data.shape_keys.key_blocks["mouthSmileLeft"].value
+    assert evaluated == pytest.approx(wanted, abs=1e-5)
