@@ -17,7 +17,9 @@ from .format import Head
 CHUNK = 1024
 """Vertices whose sum stays in the first-level cache while the units are added up."""
 STRETCH = (0.3, 3.0)
-"""How far a triangle may shrink or grow its Gaussians."""
+"""How far a triangle may shrink or grow its Gaussians under "area"."""
+AFFINE = (0.2, 4.0)
+"""The same for each principal stretch in the triangle's plane under "affine"."""
 
 _UNIT_COLUMN = {name: index for index, name in enumerate(channels.UNITS)}
 
@@ -134,6 +136,57 @@ class Deformer:
 def mesh(head: Head, values: np.ndarray) -> np.ndarray:
     """Channel values [C] → vertices [V, 3]. For one pose; many poses of a head go through one `Deformer`."""
     return Deformer(head).mesh(values)
+
+
+def triangle_frames(
+    neutral: np.ndarray,
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    stretch: str = "area",
+    strand: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where triangles carry what is bound to them: step 5 of docs/head-file.md, in plain float64.
+
+    A Gaussian's centre is `origin + axes @ position` and its factor `axes @ rotation · scale`.
+
+    Args:
+        neutral, vertices: [V, 3] metres, in neutral and now.
+        triangles: [N, 3] vertex indices, one row a triangle or one a Gaussian.
+        stretch: "area" or "affine".
+        strand: bool [N], rows that follow "area" under either; None for none.
+
+    Returns:
+        origin [N, 3] and axes [N, 3, 3], frame times change of shape.
+    """
+    before, _, size_before = _flat(np.asarray(neutral, dtype=np.float64)[triangles])
+    corners = np.asarray(vertices, dtype=np.float64)[triangles]
+    now, frame, size = _flat(corners)
+    change = np.zeros((len(corners), 3, 3))
+    change[:] = np.clip(size / np.maximum(size_before, 1e-12), *STRETCH)[:, None, None] * np.eye(3)
+    if stretch == "affine":
+        affine = np.zeros_like(change)
+        affine[:, :2, :2] = _clamped(now @ np.linalg.inv(before))
+        affine[:, 2, 2] = 1.0
+        change = affine if strand is None else np.where(np.asarray(strand, bool)[:, None, None], change, affine)
+    return corners.mean(axis=1), frame @ change
+
+
+def _flat(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Triangles [N, 3, 3] → edges in their plane [N, 2, 2] (in columns), frames [N, 3, 3], sizes √(2·area) [N]."""
+    e, f = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    normal = np.cross(e, f)
+    double_area, length = np.linalg.norm(normal, axis=1), np.linalg.norm(e, axis=1)
+    z, x = normal / np.maximum(double_area, 1e-18)[:, None], e / np.maximum(length, 1e-18)[:, None]
+    y = np.cross(z, x)
+    edges = np.zeros((len(corners), 2, 2))
+    edges[:, 0, 0], edges[:, 0, 1], edges[:, 1, 1] = length, (f * x).sum(1), (f * y).sum(1)
+    return edges, np.stack([x, y, z], axis=-1), np.sqrt(double_area)
+
+
+def _clamped(maps: np.ndarray) -> np.ndarray:
+    """Maps [N, 2, 2] with their singular values brought into `AFFINE`."""
+    left, singular, right = np.linalg.svd(maps)
+    return (left * np.clip(singular, *AFFINE)[:, None, :]) @ right
 
 
 def matrices(quaternions: np.ndarray) -> np.ndarray:

@@ -26,18 +26,24 @@ from ..contract.errors import MienError
 from ..contract.files import parse_json
 
 FORMAT = "mien-head"
-VERSION = (1, 0)
+VERSION = (1, 1)
+"""What this code reads; it writes 1.0 where a head needs no more."""
 SUFFIX = ".mien"
 PARTS = (
     "skin", "eye.L", "eye.R", "teeth.upper", "teeth.lower", "gums", "tongue", "brows", "lashes", "hair", "clothes",
 )  # fmt: skip
 BLEND_SPACES = ("srgb", "linear")
+STRETCHES = ("area", "affine")
+"""How a Gaussian follows its triangle's change of shape; the first is what a file that says nothing means."""
 
 MAX_VERTICES = 400_000
 MAX_TRIANGLES = 800_000
 MAX_GAUSSIANS = 2_000_000
 MAX_COMBINATIONS = 256
 MAX_SH_DEGREE = 3
+MAX_DRIVERS = 256
+MAX_APPEARANCE = 4_000_000
+"""Rows of the dynamic appearance: changes of one Gaussian by one driver."""
 REACH = 5.0
 """Metres: no coordinate of a head lies farther from its origin."""
 MAX_DELTA = 0.5
@@ -53,9 +59,10 @@ _MEMBERS = {"head.json": _JSON_LIMIT, "arrays.safetensors": _ARRAYS_LIMIT, "thum
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEYS = (
     "format", "version", "name", "author", "licence", "source", "blend_space", "sh_degree", "units", "combinations",
-    "eyes", "neck", "parts", "camera", "figures",
+    "eyes", "neck", "parts", "camera", "figures", "appearance", "stretch",
 )  # fmt: skip
-_OPTIONAL_KEYS = ("eyes", "figures")
+_OPTIONAL_KEYS = ("eyes", "figures", "appearance", "stretch")
+_NEW_IN_1_1 = ("appearance", "stretch")
 
 _DTYPES = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "U8": np.uint8}
 _FLOATS = ("F32", "F16")
@@ -76,7 +83,19 @@ _ARRAYS: dict[str, tuple[tuple[str, ...], tuple[str | int, ...]]] = {
     "gaussians.opacity_logit": (_FLOATS, ("N",)),
     "gaussians.sh": (_FLOATS, ("N", "S", 3)),
     "gaussians.zone": (("U8",), ("N",)),
+    "gaussians.strand": (("U8",), ("N",)),
+    "appearance.start": (("I32",), ("D + 1",)),
+    "appearance.gaussian": (("I32",), ("M",)),
+    "appearance.colour": (_FLOATS, ("M", 3)),
+    "appearance.opacity": (_FLOATS, ("M",)),
+    "appearance.log_scale": (_FLOATS, ("M", 3)),
+    "appearance.rotation": (_FLOATS, ("M", 3)),
 }
+_OPTIONAL_ARRAYS = (
+    "combinations.deltas",
+    "gaussians.strand",
+    *(name for name in _ARRAYS if name.startswith("appearance.")),
+)
 #: name → (lowest, highest) value, where the range does not depend on other arrays.
 _RANGES: dict[str, tuple[float, float]] = {
     "mesh.vertices": (-REACH, REACH),
@@ -89,6 +108,11 @@ _RANGES: dict[str, tuple[float, float]] = {
     "gaussians.opacity_logit": (-20.0, 20.0),
     "gaussians.sh": (-1000.0, 1000.0),
     "gaussians.zone": (0, len(MASK_ZONES) - 1),
+    "gaussians.strand": (0, 1),
+    "appearance.colour": (-20.0, 20.0),
+    "appearance.opacity": (-40.0, 40.0),
+    "appearance.log_scale": (-10.0, 10.0),
+    "appearance.rotation": (-3.1416, 3.1416),
 }
 
 
@@ -108,6 +132,8 @@ class Head:
     Attributes:
         units: Names of the units in `units.deltas`' order.
         combinations: Unit names of each combination in `combinations.deltas`' order.
+        stretch: "area" or "affine": how Gaussians follow their triangles, see docs/head-file.md.
+        appearance: Unit names of each driver of the dynamic appearance, in `appearance.start`'s order.
         eyes: `{"left": Eye, "right": Eye}`, or None.
         neck_pivot, camera_target: Metres. `camera_distance`: metres from the target.
         thumbnail: PNG file bytes, or None.
@@ -129,6 +155,8 @@ class Head:
     figures: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
     thumbnail: bytes | None = None
+    stretch: str = "area"
+    appearance: tuple[tuple[str, ...], ...] = ()
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.arrays[name]
@@ -137,11 +165,15 @@ class Head:
     def gaussian_count(self) -> int:
         return len(self.arrays["gaussians.triangle"])
 
+    def _newer(self) -> bool:
+        """Whether it holds something that version 1.0 does not know."""
+        return bool(self.appearance) or self.stretch != STRETCHES[0] or "gaussians.strand" in self.arrays
+
     def info(self) -> dict[str, Any]:
         """What `head.json` holds."""
         info: dict[str, Any] = {
             "format": FORMAT,
-            "version": list(VERSION),
+            "version": [1, 1] if self._newer() else [1, 0],
             "name": self.name,
             "author": self.author,
             "licence": self.licence,
@@ -160,6 +192,10 @@ class Head:
                 side: {"centre": list(eye.centre), "yaw": eye.yaw, "pitch": eye.pitch}
                 for side, eye in self.eyes.items()
             }
+        if self.stretch != STRETCHES[0]:
+            info["stretch"] = self.stretch
+        if self.appearance:
+            info["appearance"] = [{"units": list(names)} for names in self.appearance]
         return info
 
 
@@ -254,6 +290,8 @@ def make_head(
             view.setflags(write=False)
             kept[name] = view
     _check_values(kept, len(head["parts"]), where)
+    if head["appearance"]:
+        _check_appearance(kept, where)
     _check_thumbnail(thumbnail, where)
     return Head(**head, arrays=kept, thumbnail=thumbnail or None)
 
@@ -388,6 +426,9 @@ class _Fields:
         unknown = [key for key in info if key not in _KEYS]
         if unknown and not newer:
             self.refuse(str(unknown[0])[:80], "is unknown")
+        early = [key for key in _NEW_IN_1_1 if key in info and info["version"] == [1, 0]]
+        if early:
+            self.refuse(early[0], "belongs to version 1.1, and the file says 1.0")
 
     def refuse(self, key: str, what: str) -> NoReturn:
         _refuse(self.where, f"key {key!r} of head.json {what}")
@@ -403,6 +444,9 @@ class _Fields:
         figures = self.info.get("figures", {})
         if not isinstance(figures, dict):
             self.refuse("figures", "must be an object")
+        stretch = self.info.get("stretch", STRETCHES[0])
+        if stretch not in STRETCHES:
+            self.refuse("stretch", "must be 'area' or 'affine'")
         units = self.names("units", self.info["units"], UNITS, 0, len(UNITS))
         parts = self.names("parts", self.info["parts"], PARTS, 1, len(PARTS))
         for key, names in (("units", units), ("parts", parts)):
@@ -413,7 +457,9 @@ class _Fields:
             "blend_space": self.info["blend_space"],
             "sh_degree": degree,
             "units": units,
-            "combinations": self.combinations(units),
+            "combinations": self.products("combinations", self.info["combinations"], units, 2, MAX_COMBINATIONS),
+            "stretch": stretch,
+            "appearance": self.products("appearance", self.info.get("appearance", []), units, 1, MAX_DRIVERS),
             "eyes": self.eyes(),
             "neck_pivot": self.point("neck.pivot", neck["pivot"]),
             "parts": parts,
@@ -453,14 +499,13 @@ class _Fields:
                 self.refuse(key, f"holds {str(name)[:80]!r}, which does not belong there")
         return tuple(value)
 
-    def combinations(self, units: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-        value = self.info["combinations"]
-        if not isinstance(value, list) or len(value) > MAX_COMBINATIONS:
-            self.refuse("combinations", f"must be a list of at most {MAX_COMBINATIONS}")
-        return tuple(
-            self.names("combinations", self.object("combinations", entry, ("units",))["units"], units, 2, 4)
-            for entry in value
-        )
+    def products(
+        self, key: str, value: Any, units: tuple[str, ...], least: int, limit: int
+    ) -> tuple[tuple[str, ...], ...]:
+        """A list of products of `least` to 4 units."""
+        if not isinstance(value, list) or len(value) > limit:
+            self.refuse(key, f"must be a list of at most {limit}")
+        return tuple(self.names(key, self.object(key, entry, ("units",))["units"], units, least, 4) for entry in value)
 
     def eyes(self) -> dict[str, Eye] | None:
         value = self.info.get("eyes")
@@ -488,11 +533,11 @@ def _check_shapes(described: Mapping[str, tuple[str, tuple[int, ...]]], where: s
     if unknown and not newer:
         _refuse(where, f"array {unknown[0][:80]!r} does not belong in a head file")
     limits = {"V": MAX_VERTICES, "T": MAX_TRIANGLES, "N": MAX_GAUSSIANS, "P": MAX_COMBINATIONS, "U": len(UNITS)}
-    limits |= {"K": MAX_VERTICES, "S": (MAX_SH_DEGREE + 1) ** 2}
+    limits |= {"K": MAX_VERTICES, "S": (MAX_SH_DEGREE + 1) ** 2, "D + 1": MAX_DRIVERS + 1, "M": MAX_APPEARANCE}
     sizes: dict[str, int] = {}
     for name, (kinds, letters) in _ARRAYS.items():
         if name not in described:
-            if name == "combinations.deltas":
+            if name in _OPTIONAL_ARRAYS:
                 continue
             _refuse(where, f"array {name!r} is missing")
         kind, shape = described[name]
@@ -520,10 +565,18 @@ def _check_against_info(
         "gaussians.sh": (1, (head["sh_degree"] + 1) ** 2, "sh_degree"),
         "combinations.deltas": (0, len(head["combinations"]), "combinations"),
     }
+    drivers = len(head["appearance"])
+    if drivers:
+        counts["appearance.start"] = (0, drivers + 1, "appearance")
+        if "appearance.gaussian" not in described:
+            _refuse(where, "array 'appearance.gaussian' is missing")
     for name, (axis, expected, key) in counts.items():
         found = described[name][1][axis] if name in described else 0
         if found != expected:
             _refuse(where, f"array {name!r} has {found} rows where {key!r} of head.json asks for {expected}")
+    for name in described:
+        if name.startswith("appearance.") and name in _ARRAYS and not drivers:
+            _refuse(where, f"array {name!r} is there, but head.json has no 'appearance'")
 
 
 def _check_values(arrays: Mapping[str, np.ndarray], part_count: int, where: str) -> None:
@@ -534,6 +587,7 @@ def _check_values(arrays: Mapping[str, np.ndarray], part_count: int, where: str)
         "units.vertex_ids": (0, vertex_count - 1),
         "gaussians.triangle": (0, triangle_count - 1),
         "gaussians.rotation": (-1.01, 1.01),
+        "appearance.gaussian": (0, len(arrays["gaussians.triangle"]) - 1),
     }
     for name, (low, high) in ranges.items():
         if name not in arrays or not arrays[name].size:
@@ -552,6 +606,17 @@ def _check_values(arrays: Mapping[str, np.ndarray], part_count: int, where: str)
     if double_area.min() < 2 * MIN_AREA:
         flat = int(used[double_area.argmin()])
         _refuse(where, f"array 'gaussians.triangle' binds to triangle {flat}, which has no area in neutral")
+
+
+def _check_appearance(arrays: Mapping[str, np.ndarray], where: str) -> None:
+    start, gaussian = arrays["appearance.start"].astype(np.int64), arrays["appearance.gaussian"].astype(np.int64)
+    if start[0] != 0 or start[-1] != len(gaussian) or np.any(np.diff(start) < 0):
+        _refuse(where, f"array 'appearance.start' does not rise from 0 to the {len(gaussian):,} rows that there are")
+    rising = np.diff(gaussian) > 0
+    begins = start[1:-1]
+    rising[begins[(begins > 0) & (begins < len(gaussian))] - 1] = True  # from one driver's rows to the next one's
+    if not rising.all():
+        _refuse(where, "array 'appearance.gaussian' does not rise strictly within each driver")
 
 
 def _check_thumbnail(thumbnail: bytes | None, where: str) -> None:
