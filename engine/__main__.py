@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fit": ("engine.fit", "make a head file"),
     "import-head": ("engine.heads.foreign.importing", "make a head file from a LAM avatar or a splat of a still head"),
     "export-head": ("engine.heads.foreign.exporting", "write a posed head as 3DGS PLY or SPZ, or a sequence of them"),
+    "splat-cloud": ("engine.heads.foreign.cloud", "write a still head's splats as tiles, to place landmarks on"),
     "serve": ("engine.serve", "answer an add-on's requests on stdin and stdout"),
 }
 

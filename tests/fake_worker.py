@@ -86,6 +86,13 @@ class FakeWork:
         self._heads.pop(params["id"], None)
         return {}
 
+    def import_head(self, params, job):
+        from engine.contract.errors import MienError
+
+        raise MienError("A fake engine reads no files.")
+
+    cloud = export_head = import_head
+
     def render(self, params, job):
         from engine.contract.errors import MienError
         from engine.serve.inline import inline_pass

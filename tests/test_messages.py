@@ -29,6 +29,9 @@ GOOD = {
     "ping": {},
     "head/load": {"id": "head-1", "head": "Ada"},
     "head/release": {"id": "head-1"},
+    "head/import": {"file": "/a.ply", "out": "/heads/a.mien", "name": "A", "landmarks": {"33": [0.1, 0, 2]}},
+    "head/cloud": {"file": "/a.ply", "search": False},
+    "head/export": {"head": "Ada", "curves": "/c.json", "format": "ply", "out": "/frames"},
     "frame/render": RENDER,
     "perform": {"line": "Hello.", "seed": 7, "fps": 29.97, "strengths": {"blinks": 0.5}},
     "emotion": {
@@ -232,7 +235,7 @@ def test_a_result_of_the_wrong_form_is_never_sent_and_never_taken():
         messages.check_result("perform", {**good, "curves": {"fps": math.inf}})
 
 
-@pytest.mark.parametrize(("theirs", "common"), [("1.0", (1, 0)), ("1.1", (1, 1)), ("1.7", (1, 1))])
+@pytest.mark.parametrize(("theirs", "common"), [("1.0", (1, 0)), ("1.1", (1, 1)), ("1.2", (1, 2)), ("1.7", (1, 2))])
 def test_an_unknown_minor_is_tolerated(theirs, common):
     assert messages.check_version(theirs, "engine") == common
 

@@ -20,11 +20,13 @@ from synthetic_head import make_parts
 
 from engine.contract import curves, messages
 from engine.contract.channels import from_mapping
+from engine.contract.errors import Cancelled
 from engine.contract.passes import DEPTH_BACKGROUND, PASSES
 from engine.contract.ring import RingReader
 from engine.heads import format
 from engine.heads.deform import Deformer
 from engine.motion import keys
+from engine.serve.child import run_command
 from engine.serve.jobs import Job, Preempted, Queue
 from engine.serve.proxy import save_proxy, srgb_to_linear
 from engine.serve.work import Average, Work
@@ -467,7 +469,7 @@ def test_hello_comes_first_and_its_version_counts(clients):
     assert client.refused("head/release", id="one") == (messages.INVALID_REQUEST, "The first message must be 'hello'.")
     code, sentence = client.refused("hello", client="test", version="1", protocol="2.0", novelty=[1])
     assert (code, "update the engine" in sentence) == (messages.VERSION_MISMATCH, True)
-    assert client.ask("hello", client="test", version="1", protocol="1.9")["protocol"] == "1.1"
+    assert client.ask("hello", client="test", version="1", protocol="1.9")["protocol"] == "1.2"
 
 
 # ── order ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -592,3 +594,31 @@ def test_every_line_on_stdout_is_a_message():
     assert result.returncode == 0
     for line in result.stdout.splitlines():
         assert json.loads(line)["jsonrpc"] == "2.0"
+
+
+# ── heads from files ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_that_is_no_head_is_refused_with_the_commands_sentence_and_nothing_is_written(engine, tmp_path):
+    wrong = tmp_path / "wall.ply"
+    wrong.write_bytes(b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n1\n")
+    _, sentence = engine.refused("head/import", file=str(wrong), out=str(tmp_path / "wall.mien"))
+    assert "lacks the property 'y'" in sentence
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["wall.ply"]
+    assert not list(Path(engine.hello["folder"]).glob("tmp*"))
+
+
+def test_a_head_is_exported_along_curves(engine, head_file, tmp_path):
+    curve = curves.Curves(24.0, ("AU26 Jaw Drop",), np.linspace(0, 1, 3)[:, None])
+    curves.save(curve, tmp_path / "c.json")
+    out = tmp_path / "frames"
+    ask = {"head": str(head_file), "curves": str(tmp_path / "c.json"), "format": "ply", "out": str(out)}
+    assert engine.ask("head/export", **ask) == {"out": str(out), "files": 3}
+    assert [path.name for path in sorted(out.iterdir())] == [f"frame_{k:04d}.ply" for k in (1, 2, 3)]
+
+
+def test_a_cancelled_command_ends_at_once_and_leaves_nothing(tmp_path):
+    job = Job(messages.Request("head/export", {}, 1), lambda *_: None)
+    job.stop(Cancelled)
+    with pytest.raises(Cancelled):
+        run_command(["heads"], job)

@@ -18,7 +18,7 @@ from .files import parse_json
 from .passes import PASS_BY_NAME
 
 #: (major, minor). Another major is refused; both sides keep to the lower minor.
-PROTOCOL = (1, 1)
+PROTOCOL = (1, 2)
 REQUEST_LIMIT = 8 * 1024 * 1024
 REPLY_LIMIT = 512 * 1024 * 1024
 MAX_SIZE = 16384
@@ -191,6 +191,17 @@ def _channel_name(value: object, where: str) -> None:
         raise MienError(f"{where} is {_short(value)}, which is no channel; 'engine channels' lists them.")
 
 
+def _landmark_name(value: object, where: str) -> None:
+    if not (isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < 4 and int(value) < 478):
+        raise MienError(f"{where} is {_short(value)}, which is no landmark; they are 0 to 477.")
+
+
+def flag(value: object, where: str) -> None:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise MienError(f"{where} must be true or false.")
+
+
 def _short(value: object) -> str:
     try:
         shown = repr(value)
@@ -218,6 +229,7 @@ _CAMERA = record(
 )
 _SAMPLE = record({"heads": list_of(_HEAD, 0, MAX_HEADS), "camera": _CAMERA})
 _TRANSPORT = one_of("ring", "inline")
+_POINT = list_of(number(), 3, 3)
 _NOTHING = record({})
 _COUNT = integer(0, 2**53)
 _SECONDS = number(0, 3600)
@@ -230,6 +242,21 @@ REQUESTS: dict[str, Check] = {
     "ping": _NOTHING,
     "head/load": record({"id": _NAME, "head": _PATH}, {"transport": _TRANSPORT}),
     "head/release": record({"id": _NAME}),
+    "head/import": record(
+        {"file": _PATH, "out": _PATH},
+        {
+            "name": _NAME,
+            "author": text(256),
+            "licence": text(4096),
+            "template": _PATH,
+            "flame": _PATH,
+            "landmarks": mapping(_POINT, _landmark_name, 478),
+        },
+    ),
+    "head/cloud": record({"file": _PATH}, {"template": _PATH, "landmarks": _PATH, "search": flag}),
+    "head/export": record(
+        {"head": _PATH, "curves": _PATH, "format": one_of("ply", "spz"), "out": _PATH}, {"transforms": _PATH}
+    ),
     "frame/render": record(
         {
             "viewport": _NAME,
@@ -307,6 +334,9 @@ RESULTS: dict[str, Check] = {
         {"proxy_data": text(REPLY_LIMIT)},
     ),
     "head/release": _NOTHING,
+    "head/import": record({"file": _PATH, "name": text(256), "figures": mapping(anything)}, {"landmarks": _PATH}),
+    "head/cloud": record({"cloud": _PATH, "known": flag}),
+    "head/export": record({"out": _PATH, "files": integer(1, 10_000_000)}),
     "frame/render": record(
         {
             "width": integer(1, MAX_SIZE),

@@ -1,4 +1,4 @@
-"""The loop of the engine process: reads requests in one thread and works in two others; none waits for another."""
+"""The loop of the engine process: reads requests in one thread and works in three others; none waits for another."""
 
 from __future__ import annotations
 
@@ -39,17 +39,20 @@ class Server:
         self.folder = _private_folder()
         self._work = make_work(self.folder)
         self._greeted = False
-        self._renders, self._performances = Queue(), Queue()
+        self._renders, self._performances, self._files = Queue(), Queue(), Queue()
         self._methods: dict[str, tuple[Queue, Callable[[dict[str, Any], Job], dict[str, Any]]]] = {
             "head/load": (self._renders, self._work.load_head),
             "head/release": (self._renders, self._work.release_head),
             "frame/render": (self._renders, self._work.render),
+            "head/import": (self._files, self._work.import_head),
+            "head/cloud": (self._files, self._work.cloud),
+            "head/export": (self._files, self._work.export_head),
             "perform": (self._performances, self._work.perform),
             "emotion": (self._performances, self._work.emotion),
         }
         self._workers = [
             threading.Thread(target=self._labour, args=(queue,), name=f"mien-{name}", daemon=True)
-            for name, queue in (("render", self._renders), ("perform", self._performances))
+            for name, queue in (("render", self._renders), ("perform", self._performances), ("files", self._files))
         ]
 
     def run(self) -> None:
@@ -66,7 +69,7 @@ class Server:
 
     def close(self) -> None:
         """Drop the work and remove the folder, within two seconds whatever the workers do."""
-        for queue in (self._renders, self._performances):
+        for queue in (self._renders, self._performances, self._files):
             queue.close()
         for worker in self._workers:
             if worker.is_alive():
@@ -130,7 +133,7 @@ class Server:
             self._fail(displaced.request, Superseded("A newer preview of this viewport took its place."))
 
     def _cancel(self, id: int) -> None:
-        for queue in (self._renders, self._performances):
+        for queue in (self._renders, self._performances, self._files):
             if waiting := queue.cancel(id):
                 self._fail(waiting.request, Cancelled("The request was cancelled."))
 

@@ -19,6 +19,7 @@ from ..contract.ring import RingWriter
 from ..heads import format, library
 from ..heads.deform import Deformer
 from ..splat.interface import Backend, Camera, Frame, Gaussians
+from . import foreign
 from .inline import inline_pass
 from .jobs import Job, Preempted
 from .proxy import save_proxy
@@ -34,7 +35,8 @@ COVERED = 1 / 255
 class Work:
     """The heads that are loaded and the ways to render them.
 
-    `load_head`, `release_head` and `render` are called from one thread, `perform` and `emotion` from another.
+    `load_head`, `release_head` and `render` are called from one thread, `perform` and `emotion` from another, and what
+    reads and writes other programs' files from a third.
     Each takes a request's params and its `Job`, and returns the result, both as `engine.contract.messages` has them.
 
     Args:
@@ -105,6 +107,20 @@ class Work:
             head = format.load(path)
             self._files[key] = (Deformer(head), save_proxy(head, self._folder))
         return self._files[key]
+
+    # ── heads from outside and for elsewhere ─────────────────────────────────────────────────────────────────────────
+
+    def import_head(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        """`head/import`."""
+        return foreign.import_head(params, self._folder, job)
+
+    def cloud(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        """`head/cloud`."""
+        return foreign.cloud(params, self._folder, job)
+
+    def export_head(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        """`head/export`."""
+        return foreign.export_head(params, job)
 
     # ── frames ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -14,6 +14,8 @@ import numpy as np
 
 from ...contract import curves
 from ...contract.errors import MienError
+from ...contract.files import read_json
+from ...reporting import Tell, add_argument, tell_result, teller
 from .. import format as head_format
 from .. import library
 from ..deform import Deformer
@@ -43,12 +45,17 @@ def write(splats: Splats, path: Path, kind: str) -> None:
 
 
 def write_sequence(
-    head: head_format.Head, values: np.ndarray, folder: Path, kind: str, tell: Callable[[int], None]
+    head: head_format.Head,
+    values: np.ndarray,
+    folder: Path,
+    kind: str,
+    tell: Tell,
+    transforms: np.ndarray | None = None,
 ) -> None:
     """A file a row of dense curves [T, C], frame_0001.ply and so on, in a new folder: all of them or none.
 
     Args:
-        tell: Called with the number of files written so far.
+        transforms: Where the head stands in each frame [T, 4, 4]; None for its own space.
 
     Raises:
         MienError: The folder is there already, can't be written, or the disk is too small.
@@ -62,10 +69,10 @@ def write_sequence(
         temporary = Path(tempfile.mkdtemp(prefix=folder.name, suffix=".part", dir=folder.parent))
         for index, row in enumerate(values):
             path = temporary / f"frame_{index + 1:04d}.{kind}"
-            write(from_gaussians(deformer(row)), path, kind)
+            write(_standing(from_gaussians(deformer(row)), transforms, index), path, kind)
             if index == 0:
                 _check_space(path.stat().st_size * len(values), folder)
-            tell(index + 1)
+            tell((index + 1) / len(values), f"File {index + 1} of {len(values)}")
         if folder.exists():
             folder.rmdir()
         temporary.chmod(0o755)
@@ -76,6 +83,32 @@ def write_sequence(
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _standing(splats: Splats, transforms: np.ndarray | None, index: int) -> Splats:
+    """Splats where the head stands in a frame: turned, moved and scaled alike in all directions."""
+    if transforms is None:
+        return splats
+    matrix = transforms[index]
+    scale = float(np.cbrt(abs(np.linalg.det(matrix[:3, :3]))))
+    u, _, vt = np.linalg.svd(matrix[:3, :3])
+    rotation = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+    return moved(splats, rotation, max(scale, 1e-9), matrix[:3, 3])
+
+
+def _transforms(path: str, count: int) -> np.ndarray:
+    """The matrices [count, 4, 4] of a JSON file: a list of 16 numbers a frame, row by row.
+
+    Raises:
+        MienError: It holds something else.
+    """
+    try:
+        rows = np.array(read_json(path, 1 << 28), dtype=np.float64)
+    except (ValueError, TypeError):
+        rows = np.zeros(0)
+    if rows.shape != (count, 16) or not np.isfinite(rows).all():
+        raise MienError(f"{path} must hold a list of 16 numbers for each of the {count} frames.")
+    return rows.reshape(count, 4, 4)
 
 
 def _check_space(needed: int, folder: Path) -> None:
@@ -96,8 +129,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--set", action="append", default=[], metavar="CHANNEL=VALUE", help="a channel's value; may be repeated"
     )
     parser.add_argument("--fps", type=float, metavar="FPS", help="frames a second of the sequence (the curve file's)")
+    parser.add_argument("--transforms", metavar="FILE", help="JSON: 16 numbers a frame, where the head stands")
     parser.add_argument("--format", choices=tuple(FORMATS), help="by default what --out ends in, else ply")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE|DIR", help="the file, or the folder")
+    add_argument(parser)
     parser.set_defaults(func=run)
 
 
@@ -118,7 +153,20 @@ def run(args: argparse.Namespace) -> int:
     if args.fps is not None:
         curve = curve.resampled(args.fps)
     values = curve.dense()
-    tell = lambda done: print(f"\rfile {done} of {len(values)}", end="", file=sys.stderr, flush=True)  # noqa: E731
-    write_sequence(head, values, args.out, kind, tell)
-    print(f"\r{len(values)} files in {args.out}. The head's licence is {head.licence}.")
+    transforms = _transforms(args.transforms, len(values)) if args.transforms else None
+    if ending in FORMATS:
+        splats = _standing(posed(head, values[0]), transforms, 0)
+        write(splats, args.out, kind)
+    else:
+        tell = teller(True) if args.progress else _in_one_line
+        write_sequence(head, values, args.out, kind, tell, transforms)
+    count = 1 if ending in FORMATS else len(values)
+    if args.progress:
+        tell_result({"files": count})
+    else:
+        print(f"\r{count} files in {args.out}. The head's licence is {head.licence}.")
     return 0
+
+
+def _in_one_line(fraction: float, message: str) -> None:
+    print(f"\r{message}", end="", file=sys.stderr, flush=True)

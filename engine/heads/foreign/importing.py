@@ -14,11 +14,12 @@ import numpy as np
 
 from ...contract.channels import CHANNELS
 from ...contract.errors import MienError
+from ...reporting import Tell, add_argument, silent, tell_result, teller
 from .. import format as head_format
 from .. import library
 from ..deform import Deformer
 from . import lam, landmarks, ply, spz
-from .splats import read_whole
+from .splats import Splats, read_whole
 from .still import rig_still
 
 TEMPLATE = "Ada"
@@ -35,6 +36,7 @@ def import_head(
     save_landmarks: str | None = None,
     licence: str | None = None,
     author: str | None = None,
+    tell: Tell = silent,
 ) -> head_format.Head:
     """A head from a file of another program's, with a thumbnail.
 
@@ -44,33 +46,55 @@ def import_head(
         points: For a still head: a landmark file that corrects what is found.
         save_landmarks: For a still head: where to write the landmarks that were used.
         licence, author: What is known of them; a file says neither.
+        tell: Called with what is done and how far it is.
 
     Raises:
         MienError: It is none of the formats, is damaged, or holds no face.
     """
     path = Path(path)
-    start = _start(path)
     name = name or path.stem
-    still = False
-    if start.startswith(b"PK\x03\x04"):
+    tell(0.02, f"Reading {path.name}")
+    if kind(path) == "zip":
+        if points:
+            raise MienError(f"{path} comes with its own rig, so landmarks have no use; leave --landmarks out.")
         head = _from_zip(path, name)
-    elif start.startswith(b"ply"):
-        data = read_whole(path, ply.MAX_BYTES)
-        table = ply.columns(data, str(path))
-        _refuse_avatars(table, path)
-        splats, still = ply.splats(table, str(path)), True
-    elif start.startswith((b"\x1f\x8b", b"NGSP")):
-        splats, still = spz.read(path), True
     else:
-        raise MienError(f"{path} is no kind of head that Mien reads; give {KINDS}.")
-    if still:
+        splats = read_still(path)
         given = landmarks.load(points) if points else None
         base = head_format.load(library.find(template))
-        head = rig_still(splats, base, name, path.name, given, save_landmarks)
-    elif points or save_landmarks:
-        raise MienError(f"{path} comes with its own rig, so landmarks have no use; leave --landmarks out.")
+        head = rig_still(splats, base, name, str(path), given, save_landmarks, tell)
     head = replace(head, licence=licence or head.licence, author=author or head.author)
+    tell(0.95, "Taking its portrait")
     return replace(head, thumbnail=thumbnail(head))
+
+
+def kind(path: Path) -> str:
+    """Of a head's file: "zip", "ply" or "spz", by how it begins.
+
+    Raises:
+        MienError: It is none of these.
+    """
+    start = _start(path)
+    for name, beginnings in (("zip", (b"PK\x03\x04",)), ("ply", (b"ply",)), ("spz", (b"\x1f\x8b", b"NGSP"))):
+        if start.startswith(beginnings):
+            return name
+    raise MienError(f"{path} is no kind of head that Mien reads; give {KINDS}.")
+
+
+def read_still(path: Path) -> Splats:
+    """The splats of a still head's PLY or SPZ.
+
+    Raises:
+        MienError: It is neither, or damaged.
+    """
+    match kind(path):
+        case "ply":
+            table = ply.columns(read_whole(path, ply.MAX_BYTES), str(path))
+            _refuse_avatars(table, path)
+            return ply.splats(table, str(path))
+        case "spz":
+            return spz.read(path)
+    raise MienError(f"{path} is no still head; give a Gaussian splat .ply or .spz.")
 
 
 def thumbnail(head: head_format.Head) -> bytes:
@@ -131,19 +155,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--template", default=TEMPLATE, metavar="HEAD", help="still heads: whose motion (%(default)s)")
     parser.add_argument("--landmarks", metavar="FILE", help="still heads: landmarks that correct those found")
     parser.add_argument("--save-landmarks", metavar="FILE", help="still heads: write the landmarks, to be corrected")
+    add_argument(parser)
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     if not args.out.parent.is_dir():
         raise MienError(f"The folder {args.out.parent} does not exist; make it or choose another for --out.")
+    tell = teller(args.progress)
     head = import_head(
-        args.file, args.name, args.template, args.landmarks, args.save_landmarks, args.licence, args.author
+        args.file, args.name, args.template, args.landmarks, args.save_landmarks, args.licence, args.author, tell
     )
     head_format.save(head, args.out)
+    if args.progress:
+        tell_result({"name": head.name, "figures": dict(head.figures)})
+        return 0
     print(f"{args.out}: {head.gaussian_count:,} Gaussians, {len(head.units)} units, parts {', '.join(head.parts)}")
     if head.figures:
         print(json.dumps(dict(head.figures)))
+    if args.save_landmarks and not Path(args.save_landmarks).is_file():
+        print("It comes with its own rig, so there are no landmarks to save.", file=sys.stderr)
     if head.licence.startswith("unknown"):
         print("Its licence is unknown: ask its maker, and set it with --licence.", file=sys.stderr)
     return 0

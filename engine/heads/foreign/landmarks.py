@@ -346,11 +346,14 @@ def load(path: str | os.PathLike[str]) -> dict[int, np.ndarray]:
     return result
 
 
-def save(points: np.ndarray, path: str | os.PathLike[str]) -> None:
+def save(points: np.ndarray, path: str | os.PathLike[str], splat: str = "") -> None:
     """Write landmarks [478, 3], for correcting them by hand and giving them back.
+
+    Args:
+        splat: The splat's file, if it is to be found again.
 
     Raises:
         MienError: The folder can't be written.
     """
-    rows = {str(index): [round(float(x), 6) for x in point] for index, point in enumerate(points)}
-    write_text(path, json.dumps({"format": FORMAT, "version": 1, "points": rows}))
+    rows = {str(index): [float(f"{x:.7g}") for x in point] for index, point in enumerate(points)}
+    write_text(path, json.dumps({"format": FORMAT, "version": 1, "splat": splat, "points": rows}))

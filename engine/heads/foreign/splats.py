@@ -190,15 +190,15 @@ def moved(splats: Splats, rotation: np.ndarray, scale: float = 1.0, shift: np.nd
 
 def from_gaussians(gaussians: Gaussians) -> Splats:
     """A deformed head → splats in the head's space, with sRGB colours and the head's turn baked into them."""
-    factors = np.moveaxis(gaussians.factors.astype(np.float64), -1, 0)
-    scale = np.maximum(np.linalg.norm(factors, axis=1), 1e-9)
-    axes = factors / scale[:, None, :]
-    axes[:, :, 2] *= np.sign(np.linalg.det(axes))[:, None]
+    axes, scale = _principal(np.moveaxis(gaussians.factors.astype(np.float64), -1, 0))
     opacity = np.clip(gaussians.opacity.astype(np.float64), 1e-7, 1 - 1e-7)
     sh = np.moveaxis(gaussians.sh.astype(np.float64), -1, 0)
     turned = np.einsum("st,ntc->nsc", sh_rotation(gaussians.turn, gaussians.sh_degree), sh)
     weight = gaussians.turn_weight.astype(np.float64)[:, None, None]
     sh = (1 - weight) * sh + weight * turned
+    tint = getattr(gaussians, "tint", None)
+    if tint is not None:
+        sh[:, 0] += tint.T / SH0
     if gaussians.blend_space == "linear":
         sh = _encoded(sh)
     return Splats(
@@ -208,6 +208,22 @@ def from_gaussians(gaussians: Gaussians) -> Splats:
         np.log(opacity / (1 - opacity)).astype(np.float32),
         sh.astype(np.float32),
     )
+
+
+def _principal(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(rotations [N, 3, 3], standard deviations [N, 3]) of Gaussians whose covariances are A·Aᵀ, A [N, 3, 3].
+
+    A's columns are the axes themselves unless its triangle has sheared it; only then an SVD is needed.
+    """
+    scale = np.linalg.norm(factors, axis=1)
+    axes = factors / np.maximum(scale, 1e-9)[:, None, :]
+    products = np.einsum("nij,nik->njk", axes, axes)
+    sheared = np.abs(products - np.eye(3) * products).max(axis=(1, 2)) > 1e-3
+    flat = scale.min(axis=1) < 1e-9
+    if (sheared | flat).any():
+        axes[sheared | flat], scale[sheared | flat], _ = np.linalg.svd(factors[sheared | flat])
+    axes[:, :, 2] *= np.sign(np.linalg.det(axes))[:, None]
+    return axes, np.maximum(scale, 1e-9)
 
 
 def _encoded(sh: np.ndarray) -> np.ndarray:

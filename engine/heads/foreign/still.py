@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,6 +21,8 @@ from scipy.sparse.csgraph import connected_components
 
 from ...contract.channels import CHANNELS
 from ...contract.errors import MienError
+from ...contract.landmarks import LEAST
+from ...reporting import Tell, silent
 from .. import format as head_format
 from ..deform import Deformer
 from . import landmarks
@@ -45,8 +48,6 @@ _TEETH_UNDER, _LINING_UNDER, _MAY_SHOW = 0.003, 0.002, 0.02
 """Metres that teeth, and the rest of the mouth, lie behind what is seen; and the share of the teeth that need not."""
 _INSIDE_EYE = 0.965
 """The template's eyeball splats lie at this share of the ball's radius, below those of the stranger."""
-_PLACED_BY = 6
-"""Landmarks by hand that are enough to place the template."""
 _AGREES = 0.25
 """Eye distances between the landmarks found and the template placed by hand: farther off, they mean something else."""
 _MOST_MISS = 0.015
@@ -61,14 +62,16 @@ def rig_still(
     source: str,
     given: Mapping[int, np.ndarray] | None = None,
     save_landmarks: str | None = None,
+    tell: Tell = silent,
 ) -> head_format.Head:
     """A head from a still splat and a library head as its template.
 
     Args:
-        source: The file's name, for `head.json` and for error sentences.
+        source: The splat's file; its name goes into `head.json`.
         given: Landmarks {index: point in the splats' space} that correct those found, or, six and more well spread
             ones, place the template where none are found.
         save_landmarks: A file to which the landmarks that were used are written.
+        tell: Called with what is done and how far it is.
 
     Raises:
         MienError: No face is found, MediaPipe is missing, or the template has no mouth.
@@ -78,11 +81,12 @@ def rig_still(
         raise MienError(f"The template head {template.name!r} has no eyes; choose a library head as the template.")
     own = from_gaussians(Deformer(template)(np.zeros(len(CHANNELS))))
     middle = np.mean([eyes["left"].centre, eyes["right"].centre], axis=0)
+    tell(0.05, "Looking for the face")
     with landmarks.detector() as detect:
         there = landmarks.measure_head(own, middle, detect)
         here = _stranger(splats, source, given or {}, there, detect)
     if save_landmarks:
-        landmarks.save(here, save_landmarks)
+        landmarks.save(here, save_landmarks, os.path.abspath(source))
     rotation, scale, shift, miss = landmarks.similarity(here, there)
     if miss > _MOST_MISS:
         raise MienError(
@@ -94,7 +98,9 @@ def rig_still(
     near = np.linalg.norm(splats.position - middle - [0, 0.07, -0.05], axis=1) < KEEP
     if near.sum() < 100:
         raise MienError(f"{source}: hardly any splats lie around the face that was found; crop it to one head.")
+    tell(0.5, "Bending the mesh into the face")
     rig, lining, contact, rim = _fitted(template, there, here)
+    tell(0.65, "Binding the splats")
     cloud = splats[near]
     seam = (rig.vertices[rim[0]] + rig.vertices[rim[1]]) / 2
     translucent = is_translucent(cloud, seam)
@@ -121,7 +127,7 @@ def rig_still(
         "name": name,
         "author": "unknown",
         "licence": UNKNOWN_LICENCE,
-        "source": f"{source}, rigged with the head {template.name}",
+        "source": f"{os.path.basename(source)}, rigged with the head {template.name}",
         "figures": {"landmark_miss_mm": round(miss * 1000, 2), "splats_left_out": int((~near).sum())},
     }
     return assemble(rig, joined(cloud, extra), np.concatenate([triangle, behind]), info)
@@ -134,7 +140,7 @@ def _stranger(
     if len(given) == landmarks.COUNT:
         return np.array([given[index] for index in range(landmarks.COUNT)])
     ids = np.array(sorted(given), dtype=np.int64)
-    if len(given) >= _PLACED_BY:
+    if len(given) >= LEAST:
         # Points by hand say where the face is more surely than a search.
         rotation, scale, shift, _ = landmarks.similarity(there[ids], np.array([given[index] for index in ids]))
         found = scale * there @ rotation.T + shift
