@@ -99,10 +99,8 @@ def resized(head: format.Head, count: int) -> format.Head:
     """The head with about `count` Gaussians: each repeated with an offset, and smaller, to cover the same surface."""
     times = max(1, round(count / head.gaussian_count))
     random = np.random.default_rng(0)
+    head = format.select(head, np.repeat(np.arange(head.gaussian_count), times))
     arrays = dict(head.arrays)
-    for name in arrays:
-        if name.startswith("gaussians."):
-            arrays[name] = np.repeat(arrays[name], times, axis=0)
     offset = random.normal(size=arrays["gaussians.position"].shape) * 5e-4
     arrays["gaussians.position"] = (arrays["gaussians.position"] + offset).astype(head["gaussians.position"].dtype)
     smaller = arrays["gaussians.log_scale"] - 0.5 * np.log(times)
@@ -234,10 +232,8 @@ def _agreement(head: format.Head) -> list[str]:
     if reference is None:
         return ["Agreement: not measured: the float64 reference is in the source tree's tests only."]
     size = 48
-    fewer = dict(head.arrays)
     chosen = np.random.default_rng(0).permutation(head.gaussian_count)[:6000]
-    fewer |= {name: array[np.sort(chosen)] for name, array in fewer.items() if name.startswith("gaussians.")}
-    deformer = Deformer(dataclasses.replace(head, arrays=fewer))
+    deformer = Deformer(format.select(head, np.sort(chosen)))
     camera = view(head, 30.0, size, size)
     pose = channels.from_mapping(_EXPRESSION)
     frame, before = (Frame([deformer(values)], camera) for values in (pose, 0.8 * pose))

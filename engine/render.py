@@ -50,6 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--passes", default="Combined", help='names with commas between, or "all" (%(default)s)')
     parser.add_argument("--backend", choices=("auto", *splat.NAMES), default="auto", help="(%(default)s)")
     parser.add_argument("--frames", type=_frames, metavar="A-B", help="only these frames of the curves, from 1")
+    parser.add_argument("--no-appearance", action="store_true", help="without wrinkles and other dynamic appearance")
     parser.add_argument("--float", action="store_true", help="also write exact float32 passes as .npz")
     parser.set_defaults(func=run)
 
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MienError(f"The folder {args.out} can't be made ({error.strerror}); choose another for --out.") from None
-    deformer = Deformer(head)
+    deformer = Deformer(head, appearance=not args.no_appearance)
     for done, number in enumerate(numbers, 1):
         planes = render_frame(backend, deformer, camera, values, number - 1, passes)
         _write(args.out / f"frame_{number:04d}", planes, passes, args.float)

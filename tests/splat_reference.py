@@ -66,7 +66,8 @@ def colours(entry: Gaussians, camera: Camera) -> np.ndarray:
     direction = (1 - weight) * direction + weight * (direction @ entry.turn)  # d @ R is Rᵀ d
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     basis = sh_basis(direction, entry.sh.shape[0])
-    return np.maximum(0.5 + np.einsum("ns,scn->nc", basis, entry.sh.astype(np.float64)), 0.0)
+    tint = 0.0 if entry.tint is None else entry.tint.T.astype(np.float64)
+    return np.maximum(0.5 + tint + np.einsum("ns,scn->nc", basis, entry.sh.astype(np.float64)), 0.0)
 
 
 def screen(entry: Gaussians, camera: Camera) -> tuple[np.ndarray, np.ndarray]:

@@ -105,6 +105,33 @@ def make_parts(count: int = 800, degree: int = 1, seed: int = 0) -> tuple[dict, 
     return info, arrays
 
 
+APPEARANCE = (("jawOpen",), ("mouthSmileLeft", "browInnerUpLeft"), ("eyeBlinkLeft",))
+
+
+def make_rich_parts(count: int = 800, degree: int = 1, seed: int = 0) -> tuple[dict, dict[str, np.ndarray]]:
+    """The same with all that version 1.1 adds: affine stretch, strands and a dynamic appearance on half of it."""
+    info, arrays = make_parts(count, degree, seed)
+    random = np.random.default_rng(seed + 1)
+    lists = [np.sort(random.permutation(count)[: count // 2]) for _ in APPEARANCE]
+    size = sum(len(entry) for entry in lists)
+    info |= {"version": [1, 1], "stretch": "affine", "appearance": [{"units": list(names)} for names in APPEARANCE]}
+    arrays |= {
+        "gaussians.strand": (random.random(count) < 0.2).astype(np.uint8),
+        "appearance.start": np.cumsum([0, *(len(entry) for entry in lists)]).astype(np.int32),
+        "appearance.gaussian": np.concatenate(lists).astype(np.int32),
+        "appearance.colour": (0.5 * random.normal(size=(size, 3))).astype(np.float16),
+        "appearance.opacity": (2.0 * random.normal(size=size)).astype(np.float16),
+        "appearance.log_scale": (0.4 * random.normal(size=(size, 3))).astype(np.float16),
+        "appearance.rotation": (0.8 * random.normal(size=(size, 3))).astype(np.float16).clip(-3, 3),
+    }
+    return info, arrays
+
+
+def make_rich(count: int = 800, degree: int = 1, seed: int = 0) -> Head:
+    """A checked synthetic head of version 1.1."""
+    return make_head(*make_rich_parts(count, degree, seed))
+
+
 def make(count: int = 800, degree: int = 1, seed: int = 0) -> Head:
     """A checked synthetic head."""
     return make_head(*make_parts(count, degree, seed))

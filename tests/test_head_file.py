@@ -19,12 +19,20 @@ from engine.contract.errors import MienError
 from engine.heads import format, library
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
-FLOATS = [name for name, array in synthetic_head.make_parts(60)[1].items() if array.dtype.kind == "f"]
+RICH = synthetic_head.make_rich_parts(60)
+FLOATS = [name for name, array in RICH[1].items() if array.dtype.kind == "f"]
+NEW = [name for name in RICH[1] if name not in synthetic_head.make_parts(60)[1]]
 
 
 @pytest.fixture(scope="module")
 def parts():
     return synthetic_head.make_parts(60)
+
+
+@pytest.fixture(scope="module")
+def rich():
+    """The parts of a head that uses all of version 1.1."""
+    return synthetic_head.make_rich_parts(60)
 
 
 def write(path: Path, info: object, arrays: object, extra: dict[str, bytes] | None = None, method=zipfile.ZIP_DEFLATED):
@@ -47,8 +55,9 @@ def refused(path: Path, *words: str) -> None:
         assert word in sentence, sentence
 
 
-def test_what_is_saved_comes_back(tmp_path):
-    head = dataclasses.replace(synthetic_head.make(60), thumbnail=PNG, figures={"psnr": 31.5})
+@pytest.mark.parametrize("make", [synthetic_head.make, synthetic_head.make_rich])
+def test_what_is_saved_comes_back(tmp_path, make):
+    head = dataclasses.replace(make(60), thumbnail=PNG, figures={"psnr": 31.5})
     format.save(head, tmp_path / "a.mien")
     back = format.load(tmp_path / "a.mien")
     assert back.info() == head.info() and back.thumbnail == PNG and back.gaussian_count == 60
@@ -57,6 +66,14 @@ def test_what_is_saved_comes_back(tmp_path):
         np.testing.assert_array_equal(back[name], array)
     format.save(back, tmp_path / "b.mien")
     assert (tmp_path / "a.mien").read_bytes() == (tmp_path / "b.mien").read_bytes()
+
+
+def test_a_head_says_the_lowest_version_that_holds_it():
+    """What uses nothing new is written as before, so that an older Mien reads it."""
+    plain, rich = synthetic_head.make(60), synthetic_head.make_rich(60)
+    assert plain.info()["version"] == [1, 0] and not {"stretch", "appearance"} & set(plain.info())
+    assert rich.info()["version"] == [1, 1]
+    assert dataclasses.replace(plain, stretch="affine").info()["version"] == [1, 1]
 
 
 def test_a_loaded_head_can_not_be_changed(tmp_path, parts):
@@ -116,6 +133,26 @@ def test_wrong_json_is_refused_by_key(tmp_path, parts, change, words):
     refused(write(tmp_path / "a.mien", parts[0] | change, parts[1]), *words)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": [1, 0]}, ("1.1", "says 1.0")),
+        ({"stretch": "cubic"}, ("'stretch'",)),
+        ({"stretch": ["area"]}, ("'stretch'",)),
+        ({"appearance": {}}, ("'appearance'",)),
+        ({"appearance": []}, ("array 'appearance.", "no 'appearance'")),
+        ({"appearance": [{"units": []}] * 3}, ("'appearance'", "1 to 4")),
+        ({"appearance": [{"units": ["jawOpen"] * 5}] * 3}, ("'appearance'", "1 to 4")),
+        ({"appearance": [{"units": ["tongueOut"]}] * 3}, ("'appearance'", "tongueOut")),
+        ({"appearance": [{"units": ["jawOpen"]}] * 2}, ("appearance.start", "'appearance'")),
+        ({"appearance": [{"units": ["jawOpen"]}] * 257}, ("'appearance'", "256")),
+        ({"appearance": None}, ("'appearance'",)),
+    ],
+)
+def test_wrong_appearances_are_refused_by_key(tmp_path, rich, change, words):
+    refused(write(tmp_path / "a.mien", rich[0] | change, rich[1]), *words)
+
+
 @pytest.mark.parametrize("key", [key for key in synthetic_head.make_parts(60)[0] if key not in ("eyes", "figures")])
 def test_missing_keys_are_refused(tmp_path, parts, key):
     refused(write(tmp_path / "a.mien", {k: v for k, v in parts[0].items() if k != key}, parts[1]), key)
@@ -138,10 +175,54 @@ def test_missing_or_misshapen_arrays_are_refused_by_name(tmp_path, parts, name):
     refused(write(tmp_path / "d.mien", info, arrays | {name: array[:-1]}), "rows" if "deltas" in name else "shape")
 
 
+@pytest.mark.parametrize("name", NEW)
+def test_new_arrays_of_the_wrong_kind_are_refused_by_name(tmp_path, rich, name):
+    info, arrays = rich
+    array = arrays[name]
+    refused(write(tmp_path / "a.mien", info, arrays | {name: array[None]}), name, "shape")
+    refused(write(tmp_path / "b.mien", info, arrays | {name: array.astype(np.float64)}), name)
+    refused(
+        write(tmp_path / "c.mien", info, arrays | {name: array[:-1]}), "rows" if name.endswith("start") else "shape"
+    )
+
+
+def test_an_appearance_needs_its_drivers_and_gaussians(tmp_path, rich, parts):
+    info, arrays = rich
+    for name in ("appearance.start", "appearance.gaussian"):
+        refused(write(tmp_path / "a.mien", info, {k: v for k, v in arrays.items() if k != name}), name)
+    for name in [name for name in NEW if name.startswith("appearance.")]:
+        refused(write(tmp_path / "b.mien", parts[0], parts[1] | {name: arrays[name]}), name)
+
+
+@pytest.mark.parametrize("start", [[1, 30, 60, 90], [0, 60, 30, 90], [0, 30, 60, 89], [0, 30, 60, 2**31 - 1]])
+def test_a_start_that_does_not_rise_is_refused(tmp_path, rich, start):
+    spoilt = rich[1] | {"appearance.start": np.array(start, np.int32)}
+    refused(write(tmp_path / "a.mien", rich[0], spoilt), "appearance.start")
+
+
+def test_a_gaussian_changed_twice_by_a_driver_is_refused(tmp_path, rich):
+    gaussian = rich[1]["appearance.gaussian"].copy()
+    gaussian[1] = gaussian[0]
+    refused(write(tmp_path / "a.mien", rich[0], rich[1] | {"appearance.gaussian": gaussian}), "rise strictly")
+
+
+def test_drivers_without_changes_are_accepted(tmp_path, rich):
+    """Empty lists at the beginning, in the middle and at the end."""
+    info, arrays = rich
+    info = info | {"appearance": [{"units": ["jawOpen"]}] * 6}
+    head = format.load(
+        write(tmp_path / "a.mien", info, arrays | {"appearance.start": np.array([0, 0, 30, 30, 60, 90, 90], np.int32)})
+    )
+    assert len(head.appearance) == 6
+    nothing = {name: array[:0] for name, array in arrays.items() if name.startswith("appearance.")}
+    nothing["appearance.start"] = np.zeros(7, np.int32)
+    assert format.load(write(tmp_path / "b.mien", info, arrays | nothing)).appearance
+
+
 @pytest.mark.parametrize("name", FLOATS)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_refused_by_array(tmp_path, parts, name, value):
-    info, arrays = parts
+def test_values_that_are_not_finite_are_refused_by_array(tmp_path, rich, name, value):
+    info, arrays = rich
     spoilt = arrays[name].copy()
     spoilt.flat[-1] = value
     refused(write(tmp_path / "a.mien", info, arrays | {name: spoilt}), name)
@@ -166,10 +247,17 @@ def test_values_that_are_not_finite_are_refused_by_array(tmp_path, parts, name, 
         ("gaussians.log_scale", 6.0),
         ("gaussians.opacity_logit", 21.0),
         ("gaussians.zone", 255),
+        ("gaussians.strand", 2),
+        ("appearance.gaussian", 60),
+        ("appearance.gaussian", -1),
+        ("appearance.colour", 21.0),
+        ("appearance.opacity", -41.0),
+        ("appearance.log_scale", 11.0),
+        ("appearance.rotation", 4.0),
     ],
 )
-def test_values_out_of_range_are_refused_by_array(tmp_path, parts, name, value):
-    info, arrays = parts
+def test_values_out_of_range_are_refused_by_array(tmp_path, rich, name, value):
+    info, arrays = rich
     spoilt = arrays[name].copy()
     spoilt[-1] = value
     refused(write(tmp_path / "a.mien", info, arrays | {name: spoilt}), name)
@@ -252,9 +340,9 @@ def test_a_header_that_asks_for_too_much_is_refused(tmp_path, parts):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 10**6), value=st.binary(min_size=1, max_size=8), method=st.sampled_from([0, 8]))
-def test_any_damage_is_refused_or_harmless(tmp_path, parts, place, value, method):
+def test_any_damage_is_refused_or_harmless(tmp_path, rich, place, value, method):
     """Bytes overwritten anywhere: a sentence, or a head that passed every check."""
-    content = bytearray(write(tmp_path / "a.mien", *parts, method=method).read_bytes())
+    content = bytearray(write(tmp_path / "a.mien", *rich, method=method).read_bytes())
     place %= len(content)
     content[place : place + len(value)] = value
     (tmp_path / "a.mien").write_bytes(content)
@@ -268,12 +356,12 @@ def test_any_damage_is_refused_or_harmless(tmp_path, parts, place, value, method
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 10**6), value=st.binary(min_size=1, max_size=8))
-def test_damage_behind_a_right_checksum_is_refused_or_harmless(tmp_path, parts, place, value):
+def test_damage_behind_a_right_checksum_is_refused_or_harmless(tmp_path, rich, place, value):
     """The same within the arrays' header and data, packed again so that the archive itself is whole."""
-    data = bytearray(pack(parts[1]))
-    place %= 3000
+    data = bytearray(pack(rich[1]))
+    place %= 6000
     data[place : place + len(value)] = value
-    path = write(tmp_path / "a.mien", parts[0], bytes(data))
+    path = write(tmp_path / "a.mien", rich[0], bytes(data))
     try:
         head = format.load(path)
     except MienError as error:
@@ -290,9 +378,9 @@ json_values = st.recursive(
 
 
 @settings(max_examples=200, deadline=None)
-@given(key=st.sampled_from(sorted(synthetic_head.make_parts(60)[0])), value=json_values)
+@given(key=st.sampled_from(sorted(RICH[0])), value=json_values)
 def test_any_json_value_anywhere_is_refused_or_fits(key, value):
-    info, arrays = synthetic_head.make_parts(60)
+    info, arrays = RICH
     try:
         head = format.make_head(info | {key: value}, arrays)
     except MienError as error:

@@ -217,6 +217,15 @@ def test_what_can_render_here_is_told_plainly():
         assert backend.name == "cpu" and found["cuda"]["reason"] in backend.note
 
 
+@pytest.mark.parametrize("space", ["srgb", "linear"])
+def test_a_dynamic_appearance_agrees_with_the_reference(cpu, space):
+    """Tint is added before colours are clamped and decoded; opacity and shape are this frame's."""
+    entry = Deformer(synthetic_head.make_rich(500))(channels.from_mapping(OPEN))
+    assert entry.tint is not None and np.abs(entry.tint).max() > 0.1
+    frame = Frame([dataclasses.replace(entry, blend_space=space)], look())
+    assert_agrees(cpu.render(frame, PASSES), reference.render(frame, None, None))
+
+
 # CUDA -----------------------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +274,17 @@ def test_cuda_agrees_with_the_reference_on_every_pass(gsplat):
     before = Frame([pose(OPEN, degree=3), pose({}, seed=2)], look())
     after = Frame([pose({}, SHEARED, degree=3), pose({}, aside, seed=2)], look(azimuth=0.45))
     assert_agrees(gsplat.render(frame, PASSES, before, after), reference.render(frame, before, after))
+
+
+def test_cuda_shows_the_dynamic_appearance_of_this_frame(gsplat):
+    """Changed opacity and tint, frame after frame of one deformer: nothing stays behind on the device."""
+    deformer = Deformer(synthetic_head.make_rich(500))
+    for values in (SMILE, OPEN, {}):
+        frame = Frame([deformer(channels.from_mapping(values))], look())
+        assert (frame.objects[0].tint is None) == (not values)
+        assert_agrees(gsplat.render(frame, ["Combined", "Mask"]), reference.render(frame, None, None))
+    kept = [array for array, _ in gsplat._kept.values()]
+    assert all(not array.flags.writeable for array in kept) and len(kept) <= 4
 
 
 def test_cuda_crops_and_draws_nothing_like_the_cpu(gsplat, cpu):

@@ -12,6 +12,7 @@ import numpy as np
 from ..contract import channels, pose
 from ..splat.interface import Gaussians
 from ..splat.threads import one_at_a_time
+from .appearance import Appearance
 from .format import Head
 
 CHUNK = 1024
@@ -25,13 +26,21 @@ _UNIT_COLUMN = {name: index for index, name in enumerate(channels.UNITS)}
 
 
 class Deformer:
-    """A head made ready to move. Not tied to a thread; results of different calls do not share memory that changes."""
+    """A head made ready to move. Not tied to a thread; results of different calls do not share memory that changes.
 
-    def __init__(self, head: Head) -> None:
+    Args:
+        appearance: False leaves the dynamic appearance out.
+        stretch: "area" or "affine" in place of the head's own, to compare.
+    """
+
+    def __init__(self, head: Head, appearance: bool = True, stretch: str | None = None) -> None:
         self.head = head
         self._prepare_units(head)
         self._prepare_pose(head)
         self._prepare_gaussians(head)
+        self._prepare_stretch(head, stretch or head.stretch)
+        used = appearance and head.appearance
+        self._appearance = Appearance(head, self._factor, self._opacity) if used else None
 
     def __call__(self, values: np.ndarray, matrix: np.ndarray | None = None) -> Gaussians:
         """Channel values [C] → Gaussians in the head's space, to be shown under `matrix` (object → world, [4, 4])."""
@@ -40,12 +49,25 @@ class Deformer:
         centres = np.empty((3, count), np.float32)
         factors = np.empty((3, 3, count), np.float32)
         normals = np.empty((3, count), np.float32)
+        opacity, tint, factor = self._opacity, None, self._factor
         with one_at_a_time():
-            _bind(vertices, self._corners, self._neutral_size, self._position, self._factor, centres, factors, normals)
+            if self._appearance and (change := self._appearance(channels.to_units(values))):
+                opacity, tint, factor = change
+            _bind(
+                vertices,
+                self._corners,
+                self._neutral_size,
+                self._flatten,
+                self._position,
+                factor,
+                centres,
+                factors,
+                normals,
+            )
         return Gaussians(
             centres,
             factors,
-            self._opacity,
+            opacity,
             self._sh,
             normals,
             self._zone,
@@ -53,6 +75,7 @@ class Deformer:
             pose.head_rotation(values),
             np.eye(4) if matrix is None else np.asarray(matrix, dtype=np.float64),
             self.head.blend_space,
+            tint,
         )
 
     def mesh(self, values: np.ndarray) -> np.ndarray:
@@ -125,6 +148,18 @@ class Deformer:
         self._sh = np.ascontiguousarray(np.moveaxis(head["gaussians.sh"].astype(np.float32), 0, -1))
         self._zone = head["gaussians.zone"].copy()
         self._turn_weight = self._head_weight[corners].mean(1)
+        for constant in (self._opacity, self._sh, self._zone, self._turn_weight):
+            constant.setflags(write=False)  # so that a backend may keep its copy
+
+    def _prepare_stretch(self, head: Head, stretch: str) -> None:
+        """B⁻¹ of step 5 in neutral: [3, N] numbers, the first 0 where a Gaussian follows "area"; or None for all."""
+        self._flatten = None
+        if stretch == "affine":
+            edges, _, _ = _flat(head["mesh.vertices"].astype(np.float64)[self._corners.T])
+            inverse = np.linalg.inv(edges)
+            self._flatten = np.stack([inverse[:, 0, 0], inverse[:, 0, 1], inverse[:, 1, 1]]).astype(np.float32)
+            if "gaussians.strand" in head.arrays:
+                self._flatten[0, head["gaussians.strand"] == 1] = 0.0
 
     def weights(self, values: np.ndarray) -> np.ndarray:
         """Channel values [C] → weights of the head's units and, behind them, of its combinations."""
@@ -252,11 +287,38 @@ def _pose(vertices, eye, turns, centres, weight, rotation, pivot):  # pragma: no
         vertices[v, 2] = z + w * (rotation[2, 0] * dx + rotation[2, 1] * dy + rotation[2, 2] * dz - dz)
 
 
+@numba.njit(fastmath=True, forceinline=True, error_model="numpy")
+def _affine(length, along, across, first, second, third):  # pragma: no cover - compiled
+    """F = B_now · B_neutral⁻¹ with its singular values clamped to `AFFINE`; without trigonometry.
+
+    Any 2 × 2 matrix is q times a rotation plus r times a reflection, its singular values q + r and |q − r|. Here the
+    determinant is never below 0, so q ≥ r, and clamping them changes q and r alone.
+
+    Args:
+        length, along, across: B_now = [[length, along], [0, across]].
+        first, second, third: B_neutral⁻¹ = [[first, second], [0, third]].
+    """
+    half, one, tiny = np.float32(0.5), np.float32(1.0), np.float32(1e-9)
+    a, b, d = length * first, length * second + along * third, across * third
+    e, f, g = half * (a + d), half * (a - d), half * b
+    q, r = np.sqrt(e * e + g * g), np.sqrt(f * f + g * g)
+    high = min(max(q + r, np.float32(AFFINE[0])), np.float32(AFFINE[1]))
+    low = min(max(q - r, np.float32(AFFINE[0])), np.float32(AFFINE[1]))
+    e, q = (e, q) if q > tiny else (one, one)  # collapsed to a point: no turn
+    turn, mirror = half * (high + low) / q, half * (high - low) / (r + tiny)
+    return turn * e + mirror * f, (mirror + turn) * g, (mirror - turn) * g, turn * e - mirror * f
+
+
 @numba.njit(parallel=True, fastmath=True, cache=True, error_model="numpy")
-def _bind(vertices, corners, neutral_size, position, factor, centres, factors, normals):  # pragma: no cover - compiled
-    """Carry every Gaussian along with its triangle. A triangle without area now leaves its Gaussians as points."""
+def _bind(vertices, corners, neutral_size, flatten, position, factor, centres, factors, normals):
+    # pragma: no cover - compiled
+    """Carry every Gaussian along with its triangle. A triangle without area now leaves its Gaussians as points.
+
+    Args:
+        flatten: see `Deformer._prepare_stretch`. For None, numba compiles a loop without what that needs.
+    """
     third = np.float32(1.0 / 3.0)
-    tiny = np.float32(1e-18)
+    tiny, zero, one = np.float32(1e-18), np.float32(0.0), np.float32(1.0)
     low, high = np.float32(STRETCH[0]), np.float32(STRETCH[1])
     for n in numba.prange(len(neutral_size)):
         a, b, c = corners[0, n], corners[1, n], corners[2, n]
@@ -271,11 +333,30 @@ def _bind(vertices, corners, neutral_size, position, factor, centres, factors, n
         k = min(max(np.sqrt(double_area) * neutral_size[n], low), high)
         inverse = np.float32(1.0) / (double_area + tiny)
         zx, zy, zz = zx * inverse, zy * inverse, zz * inverse
-        inverse = np.float32(1.0) / (np.sqrt(ex * ex + ey * ey + ez * ez) + tiny)
+        length = np.sqrt(ex * ex + ey * ey + ez * ez)
+        inverse = np.float32(1.0) / (length + tiny)
         ex, ey, ez = ex * inverse, ey * inverse, ez * inverse
         normals[0, n], normals[1, n], normals[2, n] = zx, zy, zz
-        yx, yy, yz = k * (zy * ez - zz * ey), k * (zz * ex - zx * ez), k * (zx * ey - zy * ex)
-        ex, ey, ez, zx, zy, zz = k * ex, k * ey, k * ez, k * zx, k * zy, k * zz
+        yx, yy, yz = zy * ez - zz * ey, zz * ex - zx * ez, zx * ey - zy * ex
+        if flatten is None:
+            yx, yy, yz = k * yx, k * yy, k * yz
+            ex, ey, ez, zx, zy, zz = k * ex, k * ey, k * ez, k * zx, k * zy, k * zz
+        else:
+            a00, a01, a10, a11 = _affine(length, ex * fx + ey * fy + ez * fz, yx * fx + yy * fy + yz * fz,
+                                         flatten[0, n], flatten[1, n], flatten[2, n])  # fmt: skip
+            strand = flatten[0, n] == 0
+            a00, a01, a10, a11 = (
+                k if strand else a00,
+                zero if strand else a01,
+                zero if strand else a10,
+                k if strand else a11,
+            )
+            k = k if strand else one
+            zx, zy, zz = k * zx, k * zy, k * zz
+            ex, ey, ez, yx, yy, yz = (
+                a00 * ex + a10 * yx, a00 * ey + a10 * yy, a00 * ez + a10 * yz,
+                a01 * ex + a11 * yx, a01 * ey + a11 * yy, a01 * ez + a11 * yz,
+            )  # fmt: skip
         px, py, pz = position[0, n], position[1, n], position[2, n]
         centres[0, n] = (ax + bx + cx) * third + ex * px + yx * py + zx * pz
         centres[1, n] = (ay + by + cy) * third + ey * px + yy * py + zy * pz

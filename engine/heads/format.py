@@ -7,6 +7,7 @@ checked for dtype, shape, range and finiteness before a `Head` exists. There is 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -294,6 +295,34 @@ def make_head(
         _check_appearance(kept, where)
     _check_thumbnail(thumbnail, where)
     return Head(**head, arrays=kept, thumbnail=thumbnail or None)
+
+
+def select(head: Head, rows: np.ndarray) -> Head:
+    """The head with only these Gaussians, in this order; a row may repeat. Its dynamic appearance goes with them.
+
+    Args:
+        rows: [n] integers, 0 … N−1, at least one.
+    """
+    rows = np.asarray(rows, dtype=np.int64)
+    arrays = {name: array[rows] if name.startswith("gaussians.") else array for name, array in head.arrays.items()}
+    if head.appearance:
+        order = np.argsort(rows, kind="stable")
+        gaussian = head["appearance.gaussian"]
+        first = np.searchsorted(rows[order], gaussian, side="left")
+        times = np.searchsorted(rows[order], gaussian, side="right") - first
+        change = np.repeat(np.arange(len(gaussian)), times)  # the old change of each new one
+        nth = np.arange(len(change)) - np.repeat(np.cumsum(times) - times, times)
+        driver = np.repeat(np.arange(len(head.appearance)), np.diff(head["appearance.start"]))[change]
+        gaussian = order[np.repeat(first, times) + nth]
+        rising = np.lexsort((gaussian, driver))
+        for name in arrays:
+            if name.startswith("appearance."):
+                arrays[name] = arrays[name][change[rising]] if name != "appearance.start" else arrays[name]
+        arrays["appearance.gaussian"] = gaussian[rising].astype(np.int32)
+        arrays["appearance.start"] = np.searchsorted(driver[rising], np.arange(len(head.appearance) + 1)).astype(
+            np.int32
+        )
+    return dataclasses.replace(head, arrays=arrays)
 
 
 def _refuse(where: str, what: str, remedy: str = "export the head again or get a fresh copy") -> NoReturn:

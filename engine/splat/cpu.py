@@ -135,6 +135,7 @@ class CpuBackend:
                 entry.factors,
                 entry.opacity,
                 entry.sh,
+                _NO_TINT if entry.tint is None else entry.tint,
                 entry.turn_weight,
                 _single(object_to_camera(entry, camera)[:3]),
                 _single(camera_in_object(entry, camera)),
@@ -186,6 +187,9 @@ class CpuBackend:
                 keys,
             )
             first += len(entry)
+
+
+_NO_TINT = np.zeros((3, 0), np.float32)
 
 
 class _Clock:

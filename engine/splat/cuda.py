@@ -194,7 +194,10 @@ class CudaBackend:
         direction = direction + weight * (direction @ self._tensor(entry.turn) - direction)
         direction = torch.nn.functional.normalize(direction, dim=1)
         basis = _basis(torch, direction, entry.sh.shape[0])
-        colour = torch.einsum("ns,scn->nc", basis, self._constant(entry.sh)).add(0.5).clamp_min(0.0)
+        colour = torch.einsum("ns,scn->nc", basis, self._constant(entry.sh)).add(0.5)
+        if entry.tint is not None:
+            colour = colour + self._tensor(entry.tint).T
+        colour = colour.clamp_min(0.0)
         if entry.blend_space == space:
             return colour
         return _decode(torch, colour) if space == "linear" else _encode(torch, colour)
@@ -238,12 +241,14 @@ class CudaBackend:
         return self._torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(self._where)
 
     def _constant(self, values: np.ndarray) -> Any:
-        """An array that stays the same from frame to frame, kept on the device; the array itself is kept as its key."""
+        """An array on the device; one that never changes (read-only) is kept there, the array itself as its key."""
+        if values.flags.writeable:
+            return self._torch.from_numpy(np.ascontiguousarray(values)).to(self._where)
         held = self._kept.get(id(values))
         if held is None:
             if len(self._kept) > 256:
                 self._kept.clear()
-            tensor = self._torch.from_numpy(np.ascontiguousarray(values)).to(self._where)
+            tensor = self._torch.from_numpy(np.array(values)).to(self._where)  # a copy: torch wants writable memory
             held = self._kept[id(values)] = values, tensor
         return held[1]
 

@@ -99,6 +99,10 @@ class Gaussians:
             Gaussian) in which `sh` is evaluated is (1 − w)·d + w·turnᵀ·d, normalised: the head's rotation turned back
             as far as linear blend skinning applied it.
         blend_space: "srgb" or "linear": the space in which `sh` gives colours and they are alpha-blended.
+        tint: [3, N] float32, added to the colours that `sh` gives before they are clamped; None for nothing. It is what
+            the dynamic appearance changes from frame to frame while `sh` stays.
+
+    Arrays that are read-only stay the same for good: a backend may keep its copy of them.
     """
 
     centres: np.ndarray
@@ -111,6 +115,7 @@ class Gaussians:
     turn: np.ndarray = field(default_factory=lambda: np.eye(3))
     matrix: np.ndarray = field(default_factory=lambda: np.eye(4))
     blend_space: str = "srgb"
+    tint: np.ndarray | None = None
 
     def __len__(self) -> int:
         return self.centres.shape[1]

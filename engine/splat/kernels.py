@@ -98,9 +98,9 @@ def encode(v):
 
 
 @_inline
-def _colour(sh, n, channel, x, y, z):
-    """Spherical harmonics of one channel in direction (x, y, z); gsplat's constants, signs and order, plus a half."""
-    total = _f(0.5) + _f(0.28209479177387814) * sh[0, channel, n]
+def _colour(sh, base, n, channel, x, y, z):
+    """Spherical harmonics of one channel in direction (x, y, z); gsplat's constants, signs and order, plus a base."""
+    total = base + _f(0.28209479177387814) * sh[0, channel, n]
     if sh.shape[0] > 1:
         total += _f(0.4886025119029199) * (z * sh[2, channel, n] - y * sh[1, channel, n] - x * sh[3, channel, n])
     if sh.shape[0] > 4:
@@ -131,11 +131,12 @@ def _screen(centres, n, view, lens):
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True, error_model="numpy")
-def project(centres, factors, opacity, sh, turn_weight, view, eye, turn, lens, limits, near, region, change,
+def project(centres, factors, opacity, sh, tint, turn_weight, view, eye, turn, lens, limits, near, region, change,
             first, stride, rows, spans, keys, boxes):  # fmt: skip  # pragma: no cover - compiled
     """One object's Gaussians → geometry, colour and depth in rows, and where they are in the picture.
 
     Args:
+        tint: see `Gaussians`; [3, 0] for none.
         view: [3, 4] object → camera. eye: the camera in object space [3]. turn: see `Gaussians`.
         lens: fx, fy, cx, cy. limits: see `view_limits`. region: x, y, width, height. change: KEEP, DECODE or ENCODE.
         first: Where the object's Gaussians begin in the arrays to be written.
@@ -143,6 +144,7 @@ def project(centres, factors, opacity, sh, turn_weight, view, eye, turn, lens, l
     fx, fy = lens[0], lens[1]
     left, top = _f(region[0]), _f(region[1])
     right, bottom = _f(region[0] + region[2]), _f(region[1] + region[3])
+    tinted = tint.shape[1] > 0
     for n in numba.prange(centres.shape[1]):
         m = first + n
         keys[m] = CULLED
@@ -208,7 +210,8 @@ def project(centres, factors, opacity, sh, turn_weight, view, eye, turn, lens, l
         rz = dz + w * (turn[0, 2] * dx + turn[1, 2] * dy + turn[2, 2] * dz - dz)
         inverse = _f(1.0) / np.sqrt(rx * rx + ry * ry + rz * rz)
         for channel in range(3):
-            value = _colour(sh, n, channel, rx * inverse, ry * inverse, rz * inverse)
+            base = _f(0.5) + tint[channel, n] if tinted else _f(0.5)
+            value = _colour(sh, base, n, channel, rx * inverse, ry * inverse, rz * inverse)
             if change == DECODE:
                 value = decode(value)
             elif change == ENCODE:
