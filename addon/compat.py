@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 BLENDER_5 = bpy.app.version >= (5, 0, 0)
+EEVEE = "BLENDER_EEVEE" if BLENDER_5 else "BLENDER_EEVEE_NEXT"
 
 # ── animation ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
