@@ -144,6 +144,9 @@ _OPENING = 0.060  # … and away from it; the burst is quick
 _PRESS = 0.16  # AU24 at a closure
 OVERLAP = 0.02  # the lips are sent a little past each other, so that a key's small error leaves no gap
 _TUCK = 0.62  # AU28 Lower at f and v
+_JAW_SHUT, _JAW_TUCKED = 0.16, 0.12  # the jaw's most where lips touch, or lip and teeth
+_LOWER = tuple(f"AU16 Lower Lip Depressor.{side}" for side in "LR")
+_RAISERS = tuple(f"{name}.{side}" for name in ("AU10 Upper Lip Raiser", "AU11 Nasolabial Deepener") for side in "LR")
 
 #: Channels that the mouth moves, in the table's order.
 CHANNELS: tuple[str, ...] = tuple(
@@ -182,16 +185,79 @@ def articulate(
         strength: Scales every opening and rounding; contacts are kept.
         breath: Scales the opening of the mouth for a breath before a phrase.
     """
-    frame = float(times[1] - times[0]) if len(times) > 1 else 1 / 30
     fine = np.arange(0.0, float(times[-1]) + 2 * STEP, STEP)
     shapes = _blend(_pieces(phones, prosody), fine, _loudness(prosody, fine))
     shapes["part"] = np.maximum(shapes["part"], 0.22 * breath * _breaths(phones, fine))
     shapes["jaw"] = np.maximum(shapes["jaw"], 0.05 * breath * _breaths(phones, fine))
-    closure = _contacts([_closure(phone) for phone in phones if phone.symbol in BILABIALS], fine, frame)
-    tuck = _contacts([(phone.start, phone.end) for phone in phones if phone.symbol in LABIODENTALS], fine, frame)
+    closure, tuck = _events(phones, fine, _frame(times))
     values = _channels({shape: curve * strength for shape, curve in shapes.items()}, closure, tuck, min(strength, 1.0))
     sampled = np.stack([np.interp(times, fine, values[name]) for name in CHANNELS], axis=1)
     return np.clip(sampled, 0.0, table.UNIT_LIMIT)
+
+
+def contacts(phones: list[Phone], times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(closure, tuck), each [T] 0 … 1 at evenly spaced times: lips together for p b m, lower lip at the teeth for f v."""
+    fine = np.arange(0.0, float(times[-1]) + 2 * STEP, STEP)
+    closure, tuck = _events(phones, fine, _frame(times))
+    return np.interp(times, fine, closure), np.interp(times, fine, tuck)
+
+
+def breaths(phones: list[Phone], times: np.ndarray) -> np.ndarray:
+    """[T] 0 … 1: how far a breath before a phrase opens the mouth."""
+    return _breaths(phones, times)
+
+
+def constrain(values: np.ndarray, closure: np.ndarray, tuck: np.ndarray, contact: float = 1.0) -> np.ndarray:
+    """Any mouth, made to do what its phones demand: frame by frame, and smooth because the contacts are.
+
+    What parts the lips gives way where they must touch; what is left open is closed by AU08 to the last bit; where the
+    lower lip must touch the teeth it is drawn in. Nothing else is changed.
+
+    Args:
+        values: [T, C] of all channels.
+        closure, tuck: [T] from `contacts`.
+        contact: 0 … 1, how hard the lips are pressed.
+    """
+    values = values.copy()
+    apart = 1.0 - closure
+    free = apart * (1.0 - tuck)
+    column = table.INDEX
+    jaw = column["AU26 Jaw Drop"]
+    for most, event in ((_JAW_SHUT, closure), (_JAW_TUCKED, tuck)):
+        values[:, jaw] -= event * np.maximum(values[:, jaw] - most, 0.0)
+    for name in ("AU25 Lips Part", "AU22 Lip Funneler", "AU27 Mouth Stretch", "AU19 Tongue Show", *_LOWER):
+        values[:, column[name]] *= free
+    for name in _RAISERS:
+        values[:, column[name]] *= apart
+    for name in ("AU18 Lip Pucker", "AU28 Lip Suck Upper"):
+        values[:, column[name]] *= 1.0 - 0.5 * tuck
+    lower = column["AU28 Lip Suck Lower"]
+    values[:, lower] = np.maximum(values[:, lower], _TUCK * tuck * apart * contact)
+    for side in "LR":
+        press = column[f"AU24 Lip Pressor.{side}"]
+        values[:, press] = np.maximum(values[:, press] * (1.0 - tuck), _PRESS * closure * contact)
+    return seal(values, closure)
+
+
+def seal(values: np.ndarray, closure: np.ndarray) -> np.ndarray:
+    """Channel values [T, C] with AU08 as large as the closure needs, whatever else is open."""
+    values = values.copy()
+    together = table.INDEX["AU08 Lips Toward Each Other"]
+    bare = values.copy()
+    bare[:, together] = 0.0
+    needed = np.maximum(_gap(bare) + OVERLAP, 0.0) * closure
+    values[:, together] = np.clip(np.maximum(needed, values[:, together]), 0.0, table.UNIT_LIMIT)
+    return values
+
+
+def _frame(times: np.ndarray) -> float:
+    return float(times[1] - times[0]) if len(times) > 1 else 1 / 30
+
+
+def _events(phones: list[Phone], fine: np.ndarray, frame: float) -> tuple[np.ndarray, np.ndarray]:
+    closure = _contacts([_closure(phone) for phone in phones if phone.symbol in BILABIALS], fine, frame)
+    tuck = _contacts([(phone.start, phone.end) for phone in phones if phone.symbol in LABIODENTALS], fine, frame)
+    return closure, tuck
 
 
 def _closure(phone: Phone) -> tuple[float, float]:
@@ -327,11 +393,16 @@ def lip_aperture(values: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     """
     dense = np.zeros((len(values), len(table.CHANNELS)))
     dense[:, [table.INDEX[name] for name in names]] = values
+    return np.maximum(_gap(dense), 0.0)
+
+
+def _gap(dense: np.ndarray) -> np.ndarray:
+    """[T] the lips' opening from all channels [T, C]; below 0 they are pressed."""
     units = dict(zip(table.UNITS, table.to_units(dense).T, strict=True))
     opening = units["jawOpen"] - units["mouthClose"] + 0.2 * units["mouthFunnel"]
     for unit, share in (("mouthLowerDown", 0.15), ("mouthUpperUp", 0.12)):
         opening = opening + share * (units[unit + "Left"] + units[unit + "Right"])
-    return np.maximum(opening - 0.35 * units["mouthRollLower"], 0.0)
+    return opening - 0.35 * units["mouthRollLower"]
 
 
 def closures(phones: list[Phone]) -> list[tuple[float, float]]:

@@ -21,6 +21,10 @@ from ..speech.prosody import Prosody
 
 FINE = 1 / 240
 LAYERS: tuple[str, ...] = ("blinks", "gaze", "head", "brows", "breath")
+CHANNELS: tuple[str, ...] = (
+    "AU45 Blink.L", "AU45 Blink.R", "Gaze Horizontal", "Gaze Vertical", "Head Yaw", "Head Pitch", "Head Roll",
+    "AU01 Inner Brow Raiser.L", "AU01 Inner Brow Raiser.R", "AU02 Outer Brow Raiser.L", "AU02 Outer Brow Raiser.R",
+)  # fmt: skip
 _BLINK_MEDIAN = 3.3  # seconds between blinks; with the spread below 17 a minute
 _BLINK_SPREAD = 0.42
 _SHORTEST_BLINK_GAP = 1.0
@@ -248,7 +252,7 @@ def _brows(
         bump = size * (_ease(place / rise) - _ease((place - rise - hold) / fall))
         np.maximum(inner, bump * random.uniform(0.75, 1.0), out=inner)
         np.maximum(outer, bump * random.uniform(0.85, 1.1), out=outer)
-    for start, end in _questions(phones, prosody):
+    for start, end in questions(phones, prosody):
         bump = 0.32 * (_ease((fine - start) / 0.25) - _ease((fine - end) / 0.5))
         np.maximum(inner, bump, out=inner)
         np.maximum(outer, 0.9 * bump, out=outer)
@@ -260,7 +264,7 @@ def _brows(
     }
 
 
-def _questions(phones: list[Phone], prosody: Prosody) -> list[tuple[float, float]]:
+def questions(phones: list[Phone], prosody: Prosody) -> list[tuple[float, float]]:
     """[(start, end)] of last half seconds before a pause in which the pitch rises by more than three semitones."""
     found = []
     ends = [phone.start for phone in phones if phone.symbol == SILENCE and phone.duration > 0.2 and phone.start > 0.6]

@@ -9,16 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..contract import channels as table
 from ..contract.curves import FPS_RANGE, Curves
 from ..contract.errors import Cancelled, MienError
 from ..speech import analyse, refine, sound, voice
 from ..speech.analyse import Speech
 from ..speech.phones import Phone, Word, words_of
-from . import articulation, idle, keys
+from . import articulation, face, idle, keys
+from .diffusion import model as diffusion
 
 LAYERS: tuple[str, ...] = ("mouth", *idle.LAYERS)
 """What can be made stronger or weaker, 1 being as modelled: {layer: 0 … 10}."""
+MODELS: tuple[str, ...] = ("default", "none")
+"""Who moves the face: the trained performer that ships, or articulation and rules alone; or a file of weights."""
+PREVIEW = 10.0
+"""Seconds that a first, rough performance covers."""
 _CLOSED = 0.006  # error allowed at a lip closure: less than articulation's overlap
 
 
@@ -55,6 +59,13 @@ def perform(
     strengths: Mapping[str, float] | None = None,
     progress: Callable[[float, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    *,
+    emotion: np.ndarray | None = None,
+    guidance: Mapping[str, float] | None = None,
+    given: Curves | None = None,
+    locked: np.ndarray | None = None,
+    model: str | os.PathLike[str] = "default",
+    preview: Callable[[Curves], None] | None = None,
 ) -> Performance:
     """Perform a recording.
 
@@ -65,12 +76,19 @@ def perform(
         strengths: {layer: factor} for `LAYERS`.
         progress: Called with a fraction 0 … 1 and what is being done.
         cancelled: Asked between steps.
+        emotion: [T, 9] emotion vectors (`engine.emotion.condition`), one a frame, or [9] for all of them.
+        guidance: {"speech", "emotion", "keys": 0 … 5} how much the performer follows each; 1 is as trained.
+        given: Curves at `fps` that the artist has: followed as a guide, or kept where `locked` says so.
+        locked: [T, C] bool over `given.values`. These values come back exactly; the rest is made to meet them.
+        model: "default", "none", or a file of weights.
+        preview: Told rough curves of the first `PREVIEW` seconds, long before the phones are known.
 
     Raises:
         MienError: The sound, the text or a setting cannot be used.
         Cancelled: `cancelled` said so.
     """
     levels = _check(seed, fps, strengths)
+    wish, performer = face.direction(emotion, guidance, given, locked, fps), _performer(model)
     step = _steps(progress, cancelled)
     step(0.0, "Reading the sound")
     if isinstance(audio, sound.Sound):
@@ -79,9 +97,11 @@ def perform(
         heard = sound.from_samples(*audio)
     else:
         heard = sound.read(audio)
+    if preview is not None and performer is not None:
+        preview(_preview(heard, seed, fps, levels, performer, wish))
     step(0.1, "Listening for phones")
     speech = analyse.analyse(heard, text, lambda done: step(0.1 + 0.5 * done, "Listening for phones"))
-    return _animate(speech, seed, fps, levels, step)
+    return _animate(speech, seed, fps, levels, step, performer, wish)
 
 
 def perform_line(
@@ -93,9 +113,17 @@ def perform_line(
     strengths: Mapping[str, float] | None = None,
     progress: Callable[[float, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    *,
+    emotion: np.ndarray | None = None,
+    guidance: Mapping[str, float] | None = None,
+    given: Curves | None = None,
+    locked: np.ndarray | None = None,
+    model: str | os.PathLike[str] = "default",
+    preview: Callable[[Curves], None] | None = None,
 ) -> Performance:
     """Speak a typed English line and perform it. Arguments and errors as in `perform`; the voice must be installed."""
     levels = _check(seed, fps, strengths)
+    wish, performer = face.direction(emotion, guidance, given, locked, fps), _performer(model)
     step = _steps(progress, cancelled)
     step(0.0, "Speaking the line")
     spoken, phones, texts = voice.speak(line, voice_name, models=models)
@@ -103,7 +131,9 @@ def perform_line(
     measured = analyse.measure(spoken)
     refined = refine.refine(phones, measured, spoken.duration)
     speech = Speech(refined, words_of(refined, texts), measured, spoken.duration, [])
-    return _animate(speech, seed, fps, levels, step, spoken)
+    if preview is not None and performer is not None:
+        preview(_preview(spoken, seed, fps, levels, performer, wish))
+    return _animate(speech, seed, fps, levels, step, performer, wish, spoken)
 
 
 def _check(seed: int, fps: float, strengths: Mapping[str, float] | None) -> dict[str, float]:
@@ -133,18 +163,36 @@ def _steps(
     return step
 
 
+def _performer(model: str | os.PathLike[str]) -> diffusion.Performer | None:
+    """The weights that were asked for; None for "none", and where none ship."""
+    if model == "none":
+        return None
+    if model == "default":
+        return diffusion.load() if diffusion.DEFAULT.is_file() else None
+    return diffusion.load(model)
+
+
+def _preview(
+    heard: sound.Sound, seed: int, fps: float, levels: dict[str, float], performer: diffusion.Performer,
+    wish: face.Direction,
+) -> Curves:  # fmt: skip
+    """The first seconds from the sound alone: no phones are known, so nothing is promised of the lips' contacts."""
+    start = sound.Sound(heard.samples[: round(PREVIEW * heard.rate)], heard.rate)
+    measured = analyse.measure(start)
+    times = np.arange(math.ceil(start.duration * fps - 1e-9) + 1) / fps
+    return face.rough(measured, start.duration, times, seed, levels, performer, wish)
+
+
 def _animate(
     speech: Speech, seed: int, fps: float, levels: dict[str, float], step: Callable[[float, str], None],
-    spoken: sound.Sound | None = None,
+    performer: diffusion.Performer | None, wish: face.Direction, spoken: sound.Sound | None = None,
 ) -> Performance:  # fmt: skip
-    step(0.6, "Moving the mouth")
+    step(0.6, "Moving the face")
     times = np.arange(math.ceil(speech.duration * fps - 1e-9) + 1) / fps
-    mouth = articulation.articulate(speech.phones, speech.prosody, times, levels["mouth"], levels["breath"])
-    step(0.7, "Moving eyes and head")
-    named = dict(zip(articulation.CHANNELS, mouth.T, strict=True))
-    named |= idle.perform(speech.phones, speech.prosody, times, seed, levels)
-    names = tuple(name for name in table.NAMES if name in named)
-    curves = Curves(fps, names, np.stack([_within(name, named[name]) for name in names], axis=1))
+    made = face.make(
+        speech, times, seed, levels, performer, wish, lambda done: step(0.6 + 0.2 * done, "Moving the face")
+    )
+    curves = Curves(fps, made.channels, made.values)
     sparse = keys.reduce(curves, tight=_tight(curves), tick=lambda done: step(0.8 + 0.2 * done, "Setting keys"))
     step(1.0, "Done")
     return Performance(
@@ -161,11 +209,6 @@ def _animate(
 
 def _seconds(span: Phone | Word) -> tuple[float, float]:
     return round(float(span.start), 5), round(float(span.end), 5)
-
-
-def _within(name: str, values: np.ndarray) -> np.ndarray:
-    entry = table.channel(name)
-    return np.clip(values, entry.minimum, entry.maximum)
 
 
 def _tight(curves: Curves) -> dict[str, np.ndarray]:
