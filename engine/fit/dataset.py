@@ -1,7 +1,7 @@
-"""The dataset: pictures of a head from known cameras in known poses, and its mesh. docs/dataset.md is the specification.
+"""The dataset: pictures of a head from known cameras in known poses, and its mesh; docs/dataset.md specifies it.
 
 Whoever photographs a head writes one (engine/new_head.py, addon/bake); the fit needs nothing else. Nothing in it is
-trusted: names, sizes and numbers are checked before a picture is unpacked, and each thing that is wrong is one sentence.
+trusted: names, sizes and numbers are checked before a picture is unpacked, and all that is wrong is one sentence.
 """
 
 from __future__ import annotations
@@ -193,9 +193,7 @@ def picture(folder: Path, view: View) -> np.ndarray:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise MienError(f"{path} is damaged ({error}); {again}.") from None
     if np.count_nonzero(pixels[..., 3] > 127) < 16:
-        raise MienError(
-            f"{path} is empty: its alpha is 0 (nearly) everywhere; make the head visible and take it again."
-        )
+        raise MienError(f"{path} is empty: its alpha is 0 everywhere; make the head visible and take it again.")
     return pixels
 
 

@@ -1,4 +1,4 @@
-"""An anatomy and its Gaussians → a head file."""
+"""A dataset's mesh and fitted Gaussians → a head file."""
 
 from __future__ import annotations
 
@@ -7,78 +7,67 @@ from typing import Any
 
 import numpy as np
 
-from ..contract.channels import MASK_ZONES, UNITS
+from ..contract.channels import MASK_ZONES
 from ..heads import format as head_format
-from ..heads.anatomy.build import EYE_PITCH, EYE_YAW, PARTS, Anatomy
-from .seed import KINDS, Gaussians
+from ..heads.format import Head
+from .appearance import Appearance
+from .seed import KINDS, STRAND_KINDS, Gaussians
 
-#: Offsets shorter than this (metres) are dropped: no one sees a hundredth of a millimetre.
-STILL = 1e-5
+LEAST = {"colour": 0.02, "opacity": 0.08, "log_scale": 0.03, "rotation": 0.02}
+"""Changes below all of these are not worth their bytes."""
 
 
-def _zones(head: Anatomy, gaussians: Gaussians) -> np.ndarray:
-    """Zone per Gaussian [N]: that of its triangle's first corner; lashes are eyes', brows are brows'."""
-    zone = head.zone[head.triangles[gaussians.triangle, 0]].copy()
-    for kind, name in (("lashes", "eyes"), ("brows", "brows"), ("strands", "head")):
-        zone[gaussians.kind == KINDS.index(kind)] = MASK_ZONES.index(name)
-    return zone.astype(np.uint8)
+def zones(head: Head, triangle: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """Zone of each Gaussian [N] u8: that of its triangle's first corner; lashes are eyes', brows are brows'."""
+    zone = head["mesh.zone"][head["mesh.triangles"][triangle, 0]].astype(np.uint8)
+    for name, own in (("lashes", "eyes"), ("brows", "brows"), ("hair", "head")):
+        zone[kind == KINDS.index(f"strands.{name}")] = MASK_ZONES.index(own)
+    return zone
 
 
 def pack(
-    head: Anatomy,
-    gaussians: Gaussians,
-    info: Mapping[str, Any],
-    thumbnail: bytes | None = None,
-) -> head_format.Head:
-    """A checked head.
-
-    Args:
-        info: `name`, `author`, `licence`, `source` and `figures` of `head.json`; the rest is filled in here.
+    rig: Head, gaussians: Gaussians, appearance: Appearance | None, figures: Mapping[str, Any], thumbnail: bytes | None
+) -> Head:
+    """A checked head: the dataset's mesh, units and names with these Gaussians.
 
     Raises:
         MienError: Something is out of the format's range.
     """
-    offsets = [np.where(np.abs(unit) < STILL, 0, unit) for unit in head.units]
-    bends = [np.where(np.abs(bend) < STILL, 0, bend) for bend in head.combinations.values()]
-    moved = np.flatnonzero(np.any([np.any(offset != 0, axis=1) for offset in offsets + bends], axis=0))
-    triangles = head.triangles.astype(np.int32)
-    degree = int(np.sqrt(gaussians.sh.shape[1])) - 1
-    arrays = {
-        "mesh.vertices": head.vertices.astype(np.float32),
-        "mesh.triangles": triangles,
-        "mesh.part": head.part.astype(np.uint8),
-        "mesh.zone": head.zone.astype(np.uint8),
-        "mesh.head_weight": head.head_weight.astype(np.float32),
-        "units.vertex_ids": moved.astype(np.int32),
-        "units.deltas": np.stack([offset[moved] for offset in offsets]).astype(np.float32),
-        "gaussians.triangle": gaussians.triangle,
-        "gaussians.position": gaussians.position.astype(np.float32),
-        "gaussians.rotation": gaussians.rotation / np.linalg.norm(gaussians.rotation, axis=1, keepdims=True),
-        "gaussians.log_scale": gaussians.log_scale.astype(np.float16),
-        "gaussians.opacity_logit": gaussians.opacity_logit.astype(np.float16),
-        "gaussians.sh": gaussians.sh.astype(np.float16),
-        "gaussians.zone": _zones(head, gaussians),
+    p = gaussians.parameters
+    arrays = {name: array for name, array in rig.arrays.items() if not name.startswith("gaussians.")}
+    for name in ("units.deltas", "combinations.deltas"):
+        if name in arrays:
+            arrays[name] = arrays[name].astype(np.float16)
+    rotation = p.rotation / np.linalg.norm(p.rotation, axis=1, keepdims=True)
+    arrays |= {
+        "gaussians.triangle": gaussians.triangle.astype(np.int32),
+        "gaussians.position": p.position.astype(np.float16),
+        "gaussians.rotation": rotation.astype(np.float16),
+        "gaussians.log_scale": p.log_scale.astype(np.float16),
+        "gaussians.opacity_logit": p.opacity_logit.astype(np.float16),
+        "gaussians.sh": p.sh.astype(np.float16),
+        "gaussians.zone": zones(rig, gaussians.triangle, gaussians.kind),
+        "gaussians.strand": np.isin(gaussians.kind, STRAND_KINDS).astype(np.uint8),
     }
-    arrays["gaussians.rotation"] = arrays["gaussians.rotation"].astype(np.float16)
-    if bends:
-        arrays["combinations.deltas"] = np.stack([bend[moved] for bend in bends]).astype(np.float32)
-    left, right = head.eyes["left"][0], head.eyes["right"][0]
-    between = (left + right) / 2
-    described = {
-        "format": head_format.FORMAT,
-        "version": list(head_format.VERSION),
-        "blend_space": "srgb",
-        "sh_degree": degree,
-        "units": list(UNITS),
-        "combinations": [{"units": list(names)} for names in head.combinations],
-        "eyes": {
-            side: {"centre": [float(x) for x in centre], "yaw": float(EYE_YAW), "pitch": float(EYE_PITCH)}
-            for side, (centre, _) in head.eyes.items()
-        },
-        "neck": {"pivot": [float(x) for x in head.pivot]},
-        "parts": list(PARTS),
-        "camera": {"target": [0.0, float(head.pivot[1] - 0.02), float(between[2] - 0.035)], "distance": 0.95},
-        "figures": {},
-        **info,
+    info = rig.info() | {
+        "version": [1, 1],
+        "sh_degree": int(np.sqrt(p.sh.shape[1])) - 1,
+        "stretch": "affine",
+        "figures": dict(figures),
     }
-    return head_format.make_head(described, arrays, thumbnail)
+    if appearance is not None:
+        kept = appearance.kept(worth(appearance))
+        if len(kept):
+            info["appearance"] = [{"units": list(names)} for names in kept.drivers]
+            arrays["appearance.start"], arrays["appearance.gaussian"] = kept.start, kept.gaussian
+            for name, value in kept.values.items():
+                arrays[f"appearance.{name}"] = (value[:, 0] if value.shape[1] == 1 else value).astype(np.float16)
+    return head_format.make_head(info, arrays, thumbnail)
+
+
+def worth(appearance: Appearance) -> np.ndarray:
+    """[M] bool: rows with a change that can be seen."""
+    found = np.zeros(len(appearance), bool)
+    for name, value in appearance.values.items():
+        found |= np.abs(value).max(axis=1, initial=0) > LEAST[name]
+    return found

@@ -23,6 +23,10 @@ DILATION = np.float32(0.3)
 ALPHA_MIN, ALPHA_MAX, T_MIN = np.float32(1 / 255), np.float32(0.999), np.float32(1e-4)
 LOG_ALPHA_MIN = np.float32(np.log(1 / 255))
 SH_0, SH_1 = np.float32(0.28209479177387814), np.float32(0.4886025119029199)
+SH_2 = tuple(
+    np.float32(number) for number in (1.0925484305920792, 0.9461746957575601, 0.31539156525252, 0.5462742152960395)
+)
+"""Factors of the harmonics, with gsplat's signs and order."""
 _f = np.float32
 _u = np.uint64
 _OPEN, _RED, _GREEN, _BLUE, _LAST, _BEHIND = (np.uint64(row * PIXELS) for row in range(1, 7))
@@ -32,20 +36,31 @@ _options = {"cache": True, "error_model": "numpy"}
 
 @dataclass(frozen=True)
 class Pinhole:
-    """A camera: `view` [3,4] world → camera (x right, y down, z forward), focal length and centre in pixels, size."""
+    """A camera: `view` [3,4] world → camera (x right, y down, z forward), `lens` fx, fy, cx, cy and size in pixels."""
 
     view: np.ndarray
-    focal: float
-    size: int
+    lens: tuple[float, float, float, float]
+    width: int
+    height: int
 
     @property
     def eye(self) -> np.ndarray:
         return (-self.view[:, :3].T @ self.view[:, 3]).astype(np.float32)
 
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Columns and rows of tiles."""
+        return (self.width + TILE - 1) // TILE, (self.height + TILE - 1) // TILE
+
+    def smaller(self, factor: int) -> Pinhole:
+        """The same camera with a picture that many times smaller; its sides are whole after cutting."""
+        lens = tuple(number / factor for number in self.lens)
+        return Pinhole(self.view, lens, self.width // factor, self.height // factor)
+
 
 @dataclass
 class Parameters:
-    """What is fitted, float32: position [N,3], rotation [N,4] wxyz, log_scale [N,3], opacity_logit [N], sh [N,4,3]."""
+    """What is fitted, float32: position [N,3], rotation [N,4] wxyz, log_scale [N,3], opacity_logit [N], sh [N,S,3]."""
 
     position: np.ndarray
     rotation: np.ndarray
@@ -59,7 +74,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the triangles are: `origin` [N,3] and `axes` [N,3,3] (frame times stretch) of each Gaussian's triangle."""
+    """Where the triangles are: `origin` [N,3] and `axes` [N,3,3] (any linear map) of each Gaussian's triangle."""
 
     origin: np.ndarray
     axes: np.ndarray
@@ -100,11 +115,11 @@ def _rotation(q, n):
 
 
 @numba.njit(parallel=True, fastmath=True, **_options)
-def _project(position, rotation, log_scale, logit, sh, origin, axes, view, eye, focal, size,
+def _project(position, rotation, log_scale, logit, sh, origin, axes, view, eye, lens, width, height,
              screen, colour, keys, boxes):  # fmt: skip
     """screen [N,9]: x, y, conic a, b, c, log opacity, half width, half height, opacity; colour [N,3]; keys; boxes."""
-    half = _f(size * 0.5)
-    tiles = (size + TILE - 1) // TILE
+    columns, rows = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
+    fx, fy, middle_x, middle_y = lens[0], lens[1], lens[2], lens[3]
     for n in numba.prange(len(logit)):
         keys[n] = CULLED
         p0, p1, p2 = position[n, 0], position[n, 1], position[n, 2]
@@ -119,7 +134,7 @@ def _project(position, rotation, log_scale, logit, sh, origin, axes, view, eye, 
             continue
         r0, r1, r2, _ = _rotation(rotation, n)
         inverse = _f(1) / z
-        jx, jy = focal * inverse, focal * inverse
+        jx, jy = fx * inverse, fy * inverse
         a, b, c = DILATION, _f(0), DILATION
         for j in range(3):
             s = np.exp(log_scale[n, j])
@@ -137,17 +152,17 @@ def _project(position, rotation, log_scale, logit, sh, origin, axes, view, eye, 
         determinant = a * c - b * b
         room = _f(2) * (np.log(opacity) - LOG_ALPHA_MIN)
         wide, high = np.sqrt(room * a), np.sqrt(room * c)
-        px, py = jx * x + half, jy * y + half
-        if not (determinant > 0 and px + wide > 0 and px - wide < size and py + high > 0 and py - high < size):
+        px, py = jx * x + middle_x, jy * y + middle_y
+        if not (determinant > 0 and px + wide > 0 and px - wide < width and py + high > 0 and py - high < height):
             continue
         screen[n, 0], screen[n, 1] = px, py
         screen[n, 2], screen[n, 3], screen[n, 4] = c / determinant, -b / determinant, a / determinant
         screen[n, 5], screen[n, 6], screen[n, 7], screen[n, 8] = np.log(opacity), wide, high, opacity
         keys[n] = np.uint32(bits_from_float(z))
         boxes[n, 0] = max(0, int((px - wide) // TILE))
-        boxes[n, 1] = min(tiles - 1, int((px + wide) // TILE))
+        boxes[n, 1] = min(columns - 1, int((px + wide) // TILE))
         boxes[n, 2] = max(0, int((py - high) // TILE))
-        boxes[n, 3] = min(tiles - 1, int((py + high) // TILE))
+        boxes[n, 3] = min(rows - 1, int((py + high) // TILE))
         dx, dy, dz = m[0] - eye[0], m[1] - eye[1], m[2] - eye[2]
         length = _f(1) / np.sqrt(dx * dx + dy * dy + dz * dz)
         dx, dy, dz = dx * length, dy * length, dz * length
@@ -155,16 +170,19 @@ def _project(position, rotation, log_scale, logit, sh, origin, axes, view, eye, 
             value = _f(0.5) + SH_0 * sh[n, 0, k]
             if sh.shape[1] > 1:
                 value += SH_1 * (dz * sh[n, 2, k] - dy * sh[n, 1, k] - dx * sh[n, 3, k])
+            if sh.shape[1] > 4:
+                value += SH_2[0] * (dx * dy * sh[n, 4, k] - dy * dz * sh[n, 5, k] - dx * dz * sh[n, 7, k])
+                value += (SH_2[1] * dz * dz - SH_2[2]) * sh[n, 6, k] + SH_2[3] * (dx * dx - dy * dy) * sh[n, 8, k]
             colour[n, k] = max(_f(0), value)
 
 
 @numba.njit(parallel=True, fastmath=True, **_options)
-def _forward(starts, ids, screen, colour, size, background, picture, transmittance, last):
+def _forward(starts, ids, screen, colour, width, height, background, picture, transmittance, last):
     """Blends all tiles. `last` [H,W]: 1 + the place of the pixel's last contributor in its tile's list."""
-    tiles = (size + TILE - 1) // TILE
+    tiles = (width + TILE - 1) // TILE
     for tile in numba.prange(len(starts) - 1):
         left, top = _f((tile % tiles) * TILE) + _f(0.5), _f((tile // tiles) * TILE) + _f(0.5)
-        lines = min(TILE, size - (tile // tiles) * TILE)
+        lines = min(TILE, height - (tile // tiles) * TILE)
         # One array, unsigned indices: the compiler must see that nothing overlaps and nothing wraps to use its lanes.
         # Rows: transmittance, still open, red, green, blue, last contributor.
         state = np.zeros(6 * PIXELS, np.float32)
@@ -206,7 +224,7 @@ def _forward(starts, ids, screen, colour, size, background, picture, transmittan
             if (k - starts[tile]) % 32 == 31 and state[PIXELS : 2 * PIXELS].max() == 0:
                 break
         for line in range(lines):
-            for column in range(min(TILE, size - (tile % tiles) * TILE)):
+            for column in range(min(TILE, width - (tile % tiles) * TILE)):
                 j = line * TILE + column
                 Y, X = (tile // tiles) * TILE + line, (tile % tiles) * TILE + column
                 T = state[j]
@@ -218,13 +236,13 @@ def _forward(starts, ids, screen, colour, size, background, picture, transmittan
 
 
 @numba.njit(parallel=True, fastmath=True, **_options)
-def _backward(starts, ids, screen, colour, size, background, transmittance, last, to_picture, to_alpha, pairs):
+def _backward(starts, ids, screen, colour, width, height, background, transmittance, last, to_picture, to_alpha, pairs):
     """pairs [P,9]: gradients of x, y, conic a, b, c, opacity, colour for every (tile, Gaussian)."""
-    tiles = (size + TILE - 1) // TILE
+    tiles = (width + TILE - 1) // TILE
     for tile in numba.prange(len(starts) - 1):
         left, top = _f((tile % tiles) * TILE) + _f(0.5), _f((tile // tiles) * TILE) + _f(0.5)
-        lines = min(TILE, size - (tile // tiles) * TILE)
-        columns = min(TILE, size - (tile % tiles) * TILE)
+        lines = min(TILE, height - (tile // tiles) * TILE)
+        columns = min(TILE, width - (tile % tiles) * TILE)
         # Rows: transmittance, last contributor, gradient of red, green, blue, the background's and alpha's share, and
         # what lies behind the current Gaussian, already weighted by the gradient.
         state = np.zeros(7 * PIXELS, np.float32)
@@ -306,7 +324,7 @@ def _gather(ids, pairs, result):
 
 
 @numba.njit(parallel=True, fastmath=True, **_options)
-def _unproject(position, rotation, log_scale, logit, sh, origin, axes, view, eye, focal, screen, colour, keys,
+def _unproject(position, rotation, log_scale, logit, sh, origin, axes, view, eye, lens, screen, colour, keys,
                to_screen, to_position, to_rotation, to_scale, to_logit, to_sh):  # fmt: skip
     """Gradients of what is fitted from gradients on the screen [N,9]; writes every Gaussian's, 0 where culled."""
     for n in numba.prange(len(logit)):
@@ -327,7 +345,8 @@ def _unproject(position, rotation, log_scale, logit, sh, origin, axes, view, eye
         y = view[1, 0] * m[0] + view[1, 1] * m[1] + view[1, 2] * m[2] + view[1, 3]
         z = view[2, 0] * m[0] + view[2, 1] * m[1] + view[2, 2] * m[2] + view[2, 3]
         inverse = _f(1) / z
-        j0, jx, jy = focal * inverse, -focal * x * inverse * inverse, -focal * y * inverse * inverse
+        j0, j1 = lens[0] * inverse, lens[1] * inverse
+        jx, jy = -j0 * x * inverse, -j1 * y * inverse
         r0, r1, r2, unit = _rotation(rotation, n)
         # dΣ = −Q G Q for conic Q.
         a, b, c = screen[n, 2], screen[n, 3], screen[n, 4]
@@ -344,13 +363,13 @@ def _unproject(position, rotation, log_scale, logit, sh, origin, axes, view, eye
             cx = view[0, 0] * w[0] + view[0, 1] * w[1] + view[0, 2] * w[2]
             cy = view[1, 0] * w[0] + view[1, 1] * w[1] + view[1, 2] * w[2]
             cz = view[2, 0] * w[0] + view[2, 1] * w[1] + view[2, 2] * w[2]
-            u, v = j0 * cx + jx * cz, j0 * cy + jy * cz
+            u, v = j0 * cx + jx * cz, j1 * cy + jy * cz
             gu, gv = _f(2) * (s00 * u + s01 * v), _f(2) * (s01 * u + s11 * v)
             to_j0x += gu * cx
             to_j0y += gv * cy
             to_jx += gu * cz
             to_jy += gv * cz
-            gx, gy, gz = gu * j0, gv * j0, gu * jx + gv * jy
+            gx, gy, gz = gu * j0, gv * j1, gu * jx + gv * jy
             total = _f(0)
             for i in range(3):
                 gw = view[0, i] * gx + view[1, i] * gy + view[2, i] * gz
@@ -360,10 +379,10 @@ def _unproject(position, rotation, log_scale, logit, sh, origin, axes, view, eye
             total = to_r[0, j] * r0[j] + to_r[1, j] * r1[j] + to_r[2, j] * r2[j]
             to_scale[n, j] = total
         px, py = to_screen[n, 0], to_screen[n, 1]
-        gx = px * j0 - to_jx * focal * inverse * inverse
-        gy = py * j0 - to_jy * focal * inverse * inverse
-        gz = (px * jx + py * jy) - (to_j0x + to_j0y) * focal * inverse * inverse
-        gz += _f(2) * focal * inverse * inverse * inverse * (to_jx * x + to_jy * y)
+        gx = px * j0 - to_jx * j0 * inverse
+        gy = py * j1 - to_jy * j1 * inverse
+        gz = (px * jx + py * jy) - (to_j0x * j0 + to_j0y * j1) * inverse
+        gz += _f(2) * inverse * inverse * (to_jx * x * j0 + to_jy * y * j1)
         g = np.empty(3, np.float32)
         for i in range(3):
             g[i] = view[0, i] * gx + view[1, i] * gy + view[2, i] * gz
@@ -383,6 +402,15 @@ def _unproject(position, rotation, log_scale, logit, sh, origin, axes, view, eye
                 hx -= SH_1 * sh[n, 3, k] * value
                 hy -= SH_1 * sh[n, 1, k] * value
                 hz += SH_1 * sh[n, 2, k] * value
+            if sh.shape[1] > 4:
+                factor = SH_2[0] * value
+                to_sh[n, 4, k], to_sh[n, 5, k], to_sh[n, 7, k] = factor * dx * dy, -factor * dy * dz, -factor * dx * dz
+                to_sh[n, 6, k] = (SH_2[1] * dz * dz - SH_2[2]) * value
+                to_sh[n, 8, k] = SH_2[3] * (dx * dx - dy * dy) * value
+                twice = _f(2) * SH_2[3] * value * sh[n, 8, k]
+                hx += factor * (dy * sh[n, 4, k] - dz * sh[n, 7, k]) + twice * dx
+                hy += factor * (dx * sh[n, 4, k] - dz * sh[n, 5, k]) - twice * dy
+                hz += _f(2) * SH_2[1] * dz * value * sh[n, 6, k] - factor * (dy * sh[n, 5, k] + dx * sh[n, 7, k])
         inward = hx * dx + hy * dy + hz * dz
         g[0] += (hx - inward * dx) * length
         g[1] += (hy - inward * dy) * length
@@ -419,28 +447,36 @@ class Renderer:
         )  # fmt: skip
 
     def forward(
-        self, p: Parameters, pose: Pose, camera: Pinhole, background: np.ndarray
+        self, p: Parameters, pose: Pose, camera: Pinhole, background: np.ndarray, colour: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, Trace]:
-        """Picture [H,W,3] over the background [3], alpha [H,W], and the trace for `backward`."""
-        size = camera.size
-        view = camera.view.astype(np.float32)
-        _project(p.position, p.rotation, p.log_scale, p.opacity_logit, p.sh, pose.origin, pose.axes, view, camera.eye,
-                 np.float32(camera.focal), size, self.screen, self.colour, self.keys, self.boxes)  # fmt: skip
-        tiles = (size + TILE - 1) // TILE
-        starts, ids = assign(sort(self.keys), self.boxes, tiles, tiles, min(tiles, numba.get_num_threads()))
-        picture = np.empty((size, size, 3), np.float32)
-        transmittance, last = np.empty((size, size), np.float32), np.empty((size, size), np.int32)
+        """Picture [H,W,3] over the background [3], alpha [H,W], and the trace for `backward`.
+
+        `colour` [N,3] is shown instead of the Gaussians' own.
+        """
+        _project(p.position, p.rotation, p.log_scale, p.opacity_logit, p.sh, pose.origin, pose.axes,
+                 camera.view.astype(np.float32), camera.eye, np.array(camera.lens, np.float32), camera.width,
+                 camera.height, self.screen, self.colour, self.keys, self.boxes)  # fmt: skip
+        if colour is not None:
+            self.colour[:] = colour
+        columns, rows = camera.tiles
+        starts, ids = assign(sort(self.keys), self.boxes, columns, rows, min(rows, numba.get_num_threads()))
+        shape = camera.height, camera.width
+        picture = np.empty((*shape, 3), np.float32)
+        transmittance, last = np.empty(shape, np.float32), np.empty(shape, np.int32)
         background = np.asarray(background, np.float32)
-        _forward(starts, ids, self.screen, self.colour, size, background, picture, transmittance, last)
+        _forward(starts, ids, self.screen, self.colour, camera.width, camera.height, background, picture,
+                 transmittance, last)  # fmt: skip
         return picture, 1 - transmittance, Trace(
             self.screen, self.colour, starts, ids, transmittance, last, background
         )  # fmt: skip
 
-    def to_screen(self, trace: Trace, size: int, to_picture: np.ndarray, to_alpha: np.ndarray) -> np.ndarray:
+    def to_screen(self, trace: Trace, to_picture: np.ndarray, to_alpha: np.ndarray | None = None) -> np.ndarray:
         """Gradients on the screen [N,9]: x, y, conic, log opacity, colour (columns 6–8: Σ weight · to_picture)."""
+        height, width = trace.last.shape
+        to_alpha = np.zeros((height, width), np.float32) if to_alpha is None else to_alpha
         pairs = np.empty((len(trace.ids), 9), np.float32)
-        _backward(trace.starts, trace.ids, trace.screen, trace.colour, size, trace.background, trace.transmittance,
-                  trace.last, np.ascontiguousarray(to_picture, np.float32), np.ascontiguousarray(to_alpha, np.float32),
+        _backward(trace.starts, trace.ids, trace.screen, trace.colour, width, height, trace.background,
+                  trace.transmittance, trace.last, to_picture.astype(np.float32), to_alpha.astype(np.float32),
                   pairs)  # fmt: skip
         result = np.zeros((len(self.keys), 9), np.float32)
         _gather(trace.ids, pairs, result)
@@ -450,9 +486,10 @@ class Renderer:
         self, p: Parameters, pose: Pose, camera: Pinhole, trace: Trace, to_picture: np.ndarray, to_alpha: np.ndarray
     ) -> Parameters:
         """Gradients of all parameters; valid until the next call."""
-        screen = self.to_screen(trace, camera.size, to_picture, to_alpha)
+        screen = self.to_screen(trace, to_picture, to_alpha)
         g = self.gradient
         _unproject(p.position, p.rotation, p.log_scale, p.opacity_logit, p.sh, pose.origin, pose.axes,
-                   camera.view.astype(np.float32), camera.eye, np.float32(camera.focal), self.screen, self.colour,
-                   self.keys, screen, g.position, g.rotation, g.log_scale, g.opacity_logit, g.sh)  # fmt: skip
+                   camera.view.astype(np.float32), camera.eye, np.array(camera.lens, np.float32), self.screen,
+                   self.colour, self.keys, screen, g.position, g.rotation, g.log_scale, g.opacity_logit,
+                   g.sh)  # fmt: skip
         return g

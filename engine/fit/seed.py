@@ -1,86 +1,178 @@
-"""Where a head's Gaussians start: points on its surfaces and along its strands, each bound to a triangle.
+"""Where Gaussians start: on a mesh's surfaces and along its strands, each bound to a triangle.
 
-Flat Gaussians cover surfaces, spaced by how much each place is looked at; long thin ones follow brows, lashes and hair.
-Lengths in metres, neutral pose.
+How many a place gets follows from how much of it the pictures show and how much goes on there. Lengths in metres,
+neutral pose.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
-from ..contract.channels import UNITS
-from ..heads.anatomy.build import PARTS, Anatomy
-from ..heads.anatomy.hair import Strands, frames
+from ..heads.format import PARTS
+from .dataset import STRANDS, Dataset, Strands
+from .photos import Photo
+from .raster import Parameters, Pose, Renderer
+from .rig import Rig, areas
 
-#: Gaussians per part for a total of about 60,000, strands aside.
-SHARES = {
-    "skin": 27000,
-    "eye.L": 1500,
-    "eye.R": 1500,
-    "teeth.upper": 1500,
-    "teeth.lower": 1300,
-    "gums": 700,
-    "tongue": 900,
-    "hair": 5000,
-    "clothes": 2600,
-}
-HAIR_GAUSSIANS = 15000
+KINDS = (*PARTS, "inside", *(f"strands.{name}" for name in STRANDS))
+"""What a Gaussian lies on: a part of the mesh, the skin inside the mouth, or a strand."""
+INSIDE = KINDS.index("inside")
+EYES = tuple(KINDS.index(name) for name in ("eye.L", "eye.R"))
+MOUTH = tuple(KINDS.index(name) for name in ("teeth.upper", "teeth.lower", "gums", "tongue", "inside"))
+STRAND_KINDS = tuple(KINDS.index(f"strands.{name}") for name in STRANDS)
+SHARES = {"eyes": 0.055, "mouth": 0.10}
+"""Eyes and mouth are fitted apart: their share of all Gaussians, where the mesh has them."""
+STRAND_SHARE = {"hair": 0.25, "brows": 0.045, "lashes": 0.012}
+STRAND_WIDTH = {"hair": 0.00042, "brows": 0.00017, "lashes": 0.00014}
+COVER = 0.60
+"""Standard deviation of a Gaussian on a surface, in spacings; thickness is a fifth of it."""
+_PILOTS = 16000
+_PILOT_VIEWS = 48
+_EVENNESS = 0.62
+"""Exponent of what the pictures show: 0 spreads evenly over the surface, 1 evenly over the pictures."""
+_MOUTH_UNITS = ("jawOpen", "mouthFunnel", "mouthUpperUp", "mouthLowerDown", "tongueOut")
 
 
 @dataclass
 class Gaussians:
-    """N Gaussians in their triangles' neutral frames, as the head file stores them.
+    """N Gaussians in their triangles' neutral frames, as the head file stores them, and what each lies on.
 
-    triangle [N] i32, position [N,3], rotation [N,4] wxyz, log_scale [N,3], opacity_logit [N], sh [N,S,3];
-    kind [N]: index into `KINDS`.
+    triangle [N] i32; position, rotation (wxyz), log_scale, opacity_logit, sh as in `Parameters`; kind [N] u8: `KINDS`.
     """
 
     triangle: np.ndarray
-    position: np.ndarray
-    rotation: np.ndarray
-    log_scale: np.ndarray
-    opacity_logit: np.ndarray
-    sh: np.ndarray
     kind: np.ndarray
+    parameters: Parameters
 
     def __len__(self) -> int:
         return len(self.triangle)
 
 
-KINDS = (*PARTS, "brows", "lashes", "strands")
+@dataclass
+class _Surface:
+    """Gaussians to be on a surface: triangle [n], point [n,3], spacing [n]."""
+
+    triangle: np.ndarray
+    points: np.ndarray
+    spacing: np.ndarray
 
 
-def _weights(head: Anatomy, part: str, ids: np.ndarray) -> np.ndarray:
-    """Relative density of Gaussians per unit of area on the triangles `ids` of a part."""
-    tri = head.triangles[ids]
-    centre = head.vertices[tri].mean(axis=1)
-    left, right = head.eyes["left"], head.eyes["right"]
-    eye = left[0]
-    if part.startswith("eye"):
-        ball = head.eyes["left" if part.endswith("L") else "right"][0]
-        ahead = ball[1] - centre[:, 1]
-        return np.where(ahead > 0.009, 6.0, np.where(ahead > 0.002, 2.0, 0.02))
-    if part.startswith("teeth"):
-        return np.where(centre[:, 1] < eye[1] + 0.012, 4.0, 1.0)
-    if part != "skin":
-        return np.ones(len(ids))
-    lips = head.vertices[head.values["lips"] > 0.5].mean(axis=0)
-    to_eye = np.minimum(*(np.linalg.norm((centre - e[0]) / [1.3, 1.3, 1.0], axis=1) for e in (left, right)))
-    to_mouth = np.linalg.norm((centre - lips) / [1.5, 1.0, 1.0], axis=1)
-    face = np.clip((eye[1] + 0.055 - centre[:, 1]) / 0.03, 0, 1) * np.clip(
-        (centre[:, 2] - (eye[2] - 0.135)) / 0.02, 0, 1
-    )
-    weight = 1.2 + 4.5 * face + 10 * np.exp(-((np.clip(to_eye - 0.014, 0, 1) / 0.010) ** 2))
-    weight += 8 * np.exp(-((to_mouth / 0.020) ** 2)) + 3 * head.values["ears"][tri].mean(axis=1)
-    weight *= np.where(head.values["inner_mouth"][tri].mean(axis=1) > 0.5, 0.3, 1.0)
-    return weight * np.where(head.values["scalp"][tri].mean(axis=1) > 0.012, 0.12, 1.0)
+def seed(
+    dataset: Dataset, rig: Rig, photos: Sequence[Photo], count: int, sh_count: int, rng: np.random.Generator
+) -> Gaussians:
+    """`count` Gaussians (nearly), grey, for a dataset; `photos` are those that are fitted."""
+    strands = [_strands(rig, name, dataset.strands[name], count, rng) for name in STRANDS if name in dataset.strands]
+    left = count - sum(len(entry[0]) for entry in strands)
+    seen, inside = _importance(dataset, rig, photos, rng)
+    kind = np.array([KINDS.index(name) for name in rig.head.parts], np.uint8)[rig.part]
+    kind[inside] = INSIDE
+    stretched = _most_stretched(rig, photos)
+    groups = [(np.isin(kind, EYES), SHARES["eyes"]), (np.isin(kind, MOUTH), SHARES["mouth"])]
+    groups = [(own & rig.usable, share) for own, share in groups if (own & rig.usable).any()]
+    rest = rig.usable & ~np.any([own for own, _ in groups] or [np.zeros(len(kind), bool)], axis=0)
+    numbers = [round(count * share) for _, share in groups]
+    pieces = []
+    for own, number in [*zip([own for own, _ in groups], numbers, strict=True), (rest, left - sum(numbers))]:
+        if number > 0 and own.any():
+            pieces.append(_on_surface(rig, _spread(rig, np.flatnonzero(own), seen, number, rng), stretched, kind))
+    return _join(pieces + strands, sh_count)
+
+
+def _join(pieces: list[tuple[np.ndarray, ...]], sh_count: int) -> Gaussians:
+    triangle, kind, position, rotation, scale = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    opacity = np.where(np.isin(kind, STRAND_KINDS), 1.0, 2.2)
+    parameters = Parameters(
+        position.astype(np.float32), rotation.astype(np.float32), np.log(scale).astype(np.float32),
+        opacity.astype(np.float32), np.zeros((len(triangle), sh_count, 3), np.float32),
+    )  # fmt: skip
+    return Gaussians(triangle.astype(np.int32), kind.astype(np.uint8), parameters)
+
+
+def _importance(
+    dataset: Dataset, rig: Rig, photos: Sequence[Photo], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """(how much each triangle matters per area [T], which skin triangles are the mouth's inside [T] bool).
+
+    A few thousand grey Gaussians, evenly spread, are rendered as the pictures' cameras see them: what each contributes
+    is how much of it the pictures show.
+    """
+    weight = 1 + 4.0 * rig.part_is("eye.L", "eye.R") + 3.0 * rig.part_is("teeth.upper", "teeth.lower")
+    pilots = _spread(rig, np.flatnonzero(rig.usable), weight, _PILOTS, rng)
+    kind = np.zeros(len(rig.triangles), np.uint8)
+    parameters = _join([_on_surface(rig, pilots, None, kind)], 1).parameters
+    renderer = Renderer(len(pilots.triangle), 1)
+    shown = np.zeros(len(pilots.triangle))
+    seen_open, seen_shut = np.zeros_like(shown), np.zeros_like(shown)
+    poses: dict[str, Pose] = {}
+    for index in rng.permutation(len(photos))[:_PILOT_VIEWS]:
+        photo = photos[index]
+        photo = photo.smaller(max(1, photo.camera.width // 256))
+        if photo.view.pose not in poses:
+            poses[photo.view.pose] = rig.carried(rig.pose(photo.units), pilots.triangle)
+        _, _, trace = renderer.forward(parameters, poses[photo.view.pose], photo.camera, np.zeros(3))
+        colour, alpha = photo.layers()
+        detail = _detail(colour)
+        found = renderer.to_screen(trace, np.stack([alpha, alpha * detail, alpha], axis=2))[:, 6:9]
+        shown += found[:, 0] + 2.0 * found[:, 1]
+        is_open = max(_value(photo, name) for name in _MOUTH_UNITS) > 0.25
+        (seen_open if is_open else seen_shut)[:] += found[:, 0]
+    density = shown / np.maximum(pilots.spacing, 1e-6) ** 2
+    place = rig.vertices[rig.triangles].mean(axis=1)
+    own = np.zeros(len(rig.triangles))
+    inner = np.zeros(len(rig.triangles))
+    only_open = (seen_shut < 0.3) & (seen_open > 1.0)
+    for part in np.unique(rig.part):
+        there, here = np.flatnonzero(rig.part[pilots.triangle] == part), np.flatnonzero(rig.part == part)
+        if len(there):
+            near = cKDTree(pilots.points[there]).query(place[here], k=min(4, len(there)))[1].reshape(len(here), -1)
+            own[here] = density[there][near].mean(axis=1)
+            inner[here] = only_open[there][near].mean(axis=1)
+    own = (own / max(np.median(own[own > 0]), 1e-12) if own.any() else own + 1) ** _EVENNESS
+    for name, more in (("lips", 1.0), ("ears", 0.3)):
+        if name in dataset.hints:
+            own *= 1 + more * dataset.hints[name][rig.triangles].mean(axis=1)
+    skin = rig.part_is("skin")
+    hint = dataset.hints.get("inner_mouth")
+    inside = skin & (inner > 0.7 if hint is None else hint[rig.triangles].mean(axis=1) > 0.5)
+    return np.maximum(own, 0.04 * own.mean()), inside
+
+
+def _value(photo: Photo, name: str) -> float:
+    return max(photo.units.get(f"{name}{side}", 0.0) for side in ("", "Left", "Right"))
+
+
+def _detail(colour: np.ndarray) -> np.ndarray:
+    """How much a picture changes from pixel to pixel, 0–1 [H,W]."""
+    grey = colour.mean(axis=2)
+    change = np.zeros_like(grey)
+    change[1:-1, 1:-1] = np.hypot(grey[1:-1, 2:] - grey[1:-1, :-2], grey[2:, 1:-1] - grey[:-2, 1:-1])
+    return np.minimum(8 * change, 1)
+
+
+def _spread(rig: Rig, ids: np.ndarray, weight: np.ndarray, count: int, rng: np.random.Generator) -> _Surface:
+    """`count` points on the triangles `ids`, as dense as `weight` [T] says, evenly spaced otherwise."""
+    order = _morton(rig.vertices[rig.triangles[ids]].mean(axis=1))
+    ids = ids[order]
+    mass = rig.area[ids] * weight[ids]
+    total = np.cumsum(mass / mass.sum())
+    pick = np.searchsorted(total, (np.arange(count) + rng.random(count)) / count).clip(0, len(ids) - 1)
+    # Low-discrepancy points within the triangle (Roberts' R2 sequence), folded from the square.
+    u = (0.5 + np.arange(count)[:, None] * np.array([0.7548776662466927, 0.5698402909980532])) % 1
+    fold = u.sum(axis=1) > 1
+    u[fold] = 1 - u[fold]
+    corner = rig.vertices[rig.triangles[ids[pick]]]
+    points = corner[:, 0] + u[:, :1] * (corner[:, 1] - corner[:, 0]) + u[:, 1:] * (corner[:, 2] - corner[:, 0])
+    spacing = np.sqrt(rig.area[ids[pick]] / (count * mass[pick] / mass.sum()))
+    return _Surface(ids[pick], points, spacing)
 
 
 def _morton(points: np.ndarray) -> np.ndarray:
     """Order of points [N,3] along a Z-order curve."""
-    span = np.ptp(points, axis=0).max()
+    span = max(np.ptp(points, axis=0).max(), 1e-9)
     cell = ((points - points.min(axis=0)) / span * 1023).astype(np.int64)
     code = np.zeros(len(points), dtype=np.int64)
     for bit in range(10):
@@ -89,78 +181,63 @@ def _morton(points: np.ndarray) -> np.ndarray:
     return np.argsort(code, kind="stable")
 
 
-def _areas(vertices: np.ndarray, tri: np.ndarray) -> np.ndarray:
-    a, b, c = (vertices[tri[:, k]] for k in range(3))
-    return 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
+def _most_stretched(rig: Rig, photos: Sequence[Photo]) -> np.ndarray:
+    """FᵀF [T,2,2] of each triangle's deformation gradient F in the photographed pose in which it is largest."""
+    largest = rig.area.copy()
+    best = np.tile(np.eye(2), (len(rig.triangles), 1, 1))
+    for units in {photo.view.pose: photo.units for photo in photos}.values():
+        posed = rig.pose(units)
+        area = areas(posed, rig.triangles)
+        grown = np.flatnonzero((area > 1.3 * largest) & rig.usable)
+        if len(grown):
+            largest[grown] = area[grown]
+            plane = rig.carried(posed, grown).axes[:, :, :2].astype(np.float64)
+            best[grown] = plane.transpose(0, 2, 1) @ plane
+    return best
 
 
-def _flat(vertices: np.ndarray, tri: np.ndarray) -> np.ndarray:
-    """Corners [T,3,2] of triangles in their own frames, from the centroid."""
-    frame = frames(vertices, tri)[:, :, :2]
-    corner = vertices[tri]
-    return np.einsum("tij,tki->tkj", frame, corner - corner.mean(axis=1, keepdims=True))
+def _on_surface(rig: Rig, surface: _Surface, stretched: np.ndarray | None, kind: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Triangle, kind, position, rotation and scale of flat Gaussians that cover a surface.
 
-
-def blink(head: Anatomy) -> np.ndarray:
-    """Vertices with both eyes closed."""
-    names = [f"eyeBlink{side}" for side in ("Left", "Right")]
-    bends = [offsets for units, offsets in head.combinations.items() if set(units) <= set(names)]
-    return head.vertices + sum(head.units[UNITS.index(name)] for name in names) + sum(bends)
-
-
-def folds(head: Anatomy) -> np.ndarray:
-    """Ids of the skin triangles that lie folded in neutral: those that a blink stretches in one direction only."""
-    ids = np.flatnonzero(head.part == 0)
-    tri = head.triangles[ids]
-    closed = blink(head)
-    rest, now = _flat(head.vertices, tri), _flat(closed, tri)
-    moved = np.linalg.norm(closed - head.vertices, axis=1)[tri].min(axis=1) > 0.0004
-    usable = moved & (_areas(head.vertices, tri) > 1e-9) & (_areas(closed, tri) > 1e-9)
-    edges = np.stack([rest[usable, 1] - rest[usable, 0], rest[usable, 2] - rest[usable, 0]], axis=2)
-    moved_edges = np.stack([now[usable, 1] - now[usable, 0], now[usable, 2] - now[usable, 0]], axis=2)
-    stretch = np.linalg.svd(moved_edges @ np.linalg.inv(edges), compute_uv=False)
-    return ids[usable][stretch[:, 0] > 1.5 * stretch[:, 1]]
-
-
-def _folded(head: Anatomy, ids: np.ndarray):
-    """A Gaussian on the middle of each folded triangle, shaped to cover it in a blink.
-
-    A Gaussian follows its triangle's turn and area but not its shear, so what is laid out in neutral would tear when
-    the lid unfolds; laid out for the blink it merely overlaps while folded away.
-
-    Returns:
-        Positions [T,3], quaternions [T,4] and scales [T,3] in the neutral frames.
+    They are round in the pose that stretches their triangle most: laid out in neutral, folded lids would tear.
     """
-    tri = head.triangles[ids]
-    closed = blink(head)
-    grown = np.clip(np.sqrt(_areas(closed, tri) / _areas(head.vertices, tri)), 0.3, 3.0)
-    corner = _flat(closed, tri) / grown[:, None, None]
-    width, axis = np.linalg.eigh(np.einsum("tki,tkj->tij", corner, corner) / 12)
-    sigma = 1.9 * np.sqrt(np.maximum(width[:, ::-1], 1e-10))
-    angle = np.arctan2(axis[:, 1, 1], axis[:, 0, 1])
-    turn = np.stack([np.cos(angle / 2), 0 * angle, 0 * angle, np.sin(angle / 2)], axis=1)
-    return np.zeros((len(ids), 3)), turn, np.c_[sigma, 0.15 * sigma[:, 0]]
+    position, _ = rig.bind(surface.triangle, surface.points)
+    position[:, 2] = 0
+    count = len(position)
+    sigma = np.full((count, 2), 1.0) * (COVER * surface.spacing)[:, None]
+    turn = np.tile([1.0, 0, 0, 0], (count, 1))
+    if stretched is not None:
+        squared, axis = np.linalg.eigh(stretched[surface.triangle])
+        changed = np.flatnonzero(squared.prod(axis=1) > 1.3)
+        # Spread over the grown area, then pressed together as the triangle is in neutral: most along what stretches.
+        grown = squared[changed].prod(axis=1) ** 0.25
+        sigma[changed] *= np.clip(grown[:, None] / np.sqrt(squared[changed, ::-1]), 0.2, 2.0)
+        axis = axis[:, :, ::-1]  # the first axis of a Gaussian is the one that stretches most
+        angle = np.arctan2(axis[changed, 1, 0], axis[changed, 0, 0])
+        turn[changed] = np.stack([np.cos(angle / 2), 0 * angle, 0 * angle, np.sin(angle / 2)], axis=1)
+    scale = np.c_[sigma, np.full(count, 0.2) * sigma.min(axis=1)]
+    return surface.triangle, kind[surface.triangle], position, turn, np.maximum(scale, 2e-5)
 
 
-def _surface(head: Anatomy, part: str, count: int, rng: np.random.Generator, without: np.ndarray):
-    """Triangle ids, points and spacings of `count` Gaussians on a part, but for the triangles `without`."""
-    ids = np.setdiff1d(np.flatnonzero(head.part == PARTS.index(part)), without)
-    tri = head.triangles[ids]
-    area = _areas(head.vertices, tri)
-    mass = area * _weights(head, part, ids)
-    order = _morton(head.vertices[tri].mean(axis=1))
-    ids, tri, mass, area = ids[order], tri[order], mass[order], area[order]
-    total = np.cumsum(mass / mass.sum())
-    pick = np.searchsorted(total, (np.arange(count) + rng.random(count)) / count).clip(0, len(ids) - 1)
-    # Low-discrepancy points within the triangle (Roberts' R2 sequence), folded from the square.
-    index = np.arange(count)[:, None]
-    u = (0.5 + index * np.array([0.7548776662466927, 0.5698402909980532])) % 1
-    fold = u.sum(axis=1) > 1
-    u[fold] = 1 - u[fold]
-    corner = head.vertices[tri[pick]]
-    points = corner[:, 0] + u[:, :1] * (corner[:, 1] - corner[:, 0]) + u[:, 1:] * (corner[:, 2] - corner[:, 0])
-    spacing = np.sqrt(area[pick] / (count * mass[pick] / mass.sum()))
-    return ids[pick], points, spacing
+def _strands(rig: Rig, name: str, strands: Strands, count: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Long thin Gaussians, two for each strand that is chosen."""
+    usable = np.flatnonzero(rig.usable[strands.triangle])
+    pick = usable[rng.permutation(len(usable))[: max(1, round(count * STRAND_SHARE[name] / 2))]]
+    last = strands.points.shape[1] - 1
+    cuts = [(0, max(1, last // 2)), (last // 2, last)] if last > 1 else [(0, 1)]
+    centre, direction, scale = [], [], []
+    width = np.full(len(pick), STRAND_WIDTH[name])
+    for first, end in cuts:
+        a, b = strands.points[pick, first], strands.points[pick, end]
+        length = np.maximum(np.linalg.norm(b - a, axis=1), 1e-5)
+        centre.append(strands.points[pick, first : end + 1].mean(axis=1))
+        direction.append((b - a) / length[:, None])
+        scale.append(np.stack([0.40 * length, width, width], axis=1))
+    triangle = np.tile(strands.triangle[pick], len(cuts))
+    position, frame = rig.bind(triangle, np.concatenate(centre))
+    turn = _turn_x_to(np.einsum("nji,nj->ni", frame, np.concatenate(direction)))
+    kind = np.full(len(triangle), KINDS.index(f"strands.{name}"))
+    return triangle, kind, position, turn, np.concatenate(scale)
 
 
 def _turn_x_to(direction: np.ndarray) -> np.ndarray:
@@ -168,83 +245,3 @@ def _turn_x_to(direction: np.ndarray) -> np.ndarray:
     quaternion = np.stack([1 + direction[:, 0], np.zeros(len(direction)), -direction[:, 2], direction[:, 1]], axis=1)
     quaternion[direction[:, 0] < -0.9999] = [0, 0, 0, 1]
     return quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)
-
-
-def _bind(head: Anatomy, triangle: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(positions in the triangles' frames [N,3], the frames [N,3,3])."""
-    tri = head.triangles[triangle]
-    frame = frames(head.vertices, tri)
-    return np.einsum("nji,nj->ni", frame, points - head.vertices[tri].mean(axis=1)), frame
-
-
-def _segments(strands: Strands, cuts: list[tuple[int, int]], pick: np.ndarray, width: float):
-    """Gaussians along chosen strands: triangle, centre, direction, scales."""
-    triangle, centre, direction, scale = [], [], [], []
-    for first, last in cuts:
-        a, b = strands.points[pick, first], strands.points[pick, last]
-        length = np.linalg.norm(b - a, axis=1)
-        triangle.append(strands.triangle[pick])
-        centre.append(strands.points[pick, first : last + 1].mean(axis=1))
-        direction.append((b - a) / np.maximum(length, 1e-9)[:, None])
-        scale.append(np.stack([length * 0.40, np.full(len(a), width), np.full(len(a), width)], axis=1))
-    return tuple(np.concatenate(x) for x in (triangle, centre, direction, scale))
-
-
-def seed(head: Anatomy, scale: float = 1.0, seed_value: int = 0) -> Gaussians:
-    """Gaussians on all parts of a head; `scale` multiplies their number (1 is about 60,000)."""
-    rng = np.random.default_rng(seed_value)
-    triangle, position, rotation, sizes, kind = [], [], [], [], []
-    folded = folds(head)
-    for part, count in SHARES.items():
-        count = max(8, round(count * scale))
-        if part == "skin":
-            local, turn, size = _folded(head, folded)
-            triangle.append(folded)
-            position.append(local)
-            rotation.append(turn)
-            sizes.append(size)
-            kind.append(np.full(len(folded), KINDS.index(part)))
-            count = max(8, count - len(folded))
-        ids, points, spacing = _surface(head, part, count, rng, folded)
-        local, _ = _bind(head, ids, points)
-        triangle.append(ids)
-        position.append(local)
-        rotation.append(np.tile([1.0, 0, 0, 0], (count, 1)))
-        sizes.append(spacing[:, None] * np.array([0.60, 0.60, 0.12]))
-        kind.append(np.full(count, KINDS.index(part)))
-    for name, label, cuts, width, limit in (
-        ("brows", "brows", [(0, 2), (2, 4)], 0.00017, None),
-        ("lashes", "lashes", [(0, 2), (2, 4)], 0.00014, None),
-        ("hair", "strands", [(0, 4), (4, 8)], 0.00042, HAIR_GAUSSIANS // 2),
-    ):
-        strands = head.strands[name]
-        number = len(strands.points) if limit is None else min(limit, len(strands.points))
-        pick = rng.permutation(len(strands.points))[: max(4, round(number * scale))]
-        ids, centre, direction, size = _segments(strands, cuts, pick, width)
-        local, frame = _bind(head, ids, centre)
-        triangle.append(ids)
-        position.append(local)
-        rotation.append(_turn_x_to(np.einsum("nji,nj->ni", frame, direction)))
-        sizes.append(size)
-        kind.append(np.full(len(ids), KINDS.index(label)))
-    all_kind = np.concatenate(kind).astype(np.uint8)
-    total = len(all_kind)
-    opacity = np.where(all_kind >= KINDS.index("brows"), 1.0, 2.2)
-    return Gaussians(
-        np.concatenate(triangle).astype(np.int32),
-        np.concatenate(position).astype(np.float32),
-        np.concatenate(rotation).astype(np.float32),
-        np.log(np.concatenate(sizes)).astype(np.float32),
-        opacity.astype(np.float32),
-        np.zeros((total, 4, 3), dtype=np.float32),
-        all_kind,
-    )
-
-
-SH0 = 0.28209479177387814
-
-
-def set_colour(gaussians: Gaussians, rgb: np.ndarray) -> None:
-    """Gives every Gaussian a colour [N,3] that is the same from all sides."""
-    gaussians.sh[:] = 0
-    gaussians.sh[:, 0] = (rgb - 0.5) / SH0

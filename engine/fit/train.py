@@ -1,32 +1,40 @@
-"""Pictures of a head in known poses → its Gaussians: Adam over the differentiable renderer.
+"""Pictures of a head in known poses → its Gaussians: Adam over a differentiable renderer.
 
-Positions, sizes and opacities stay near where they were seeded: a Gaussian that wanders off its triangle looks right in
-the captured poses and wrong in all others.
+Three stretches: coarse pictures, then whole ones while Gaussians are added where the error is, then the dynamic
+appearance with them. Positions, sizes and opacities stay near where they were seeded: a Gaussian that wanders off its
+triangle looks right in the captured poses and wrong in all others.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numba
 import numpy as np
 
-from ..contract.errors import MienError
-from ..heads.anatomy.build import Anatomy
-from ..heads.anatomy.hair import frames
-from .bundle import View, pose, unit_row
-from .lids import even_out
-from .raster import SH_0, SH_1, Parameters, Pinhole, Pose, Renderer
-from .seed import KINDS, Gaussians
+from . import appearance as dynamic
+from .appearance import Appearance
+from .backend import Backend
+from .photos import Photo
+from .raster import SH_0, SH_1, Parameters, Pose
+from .rig import Rig
+from .seed import EYES, KINDS, MOUTH, STRAND_KINDS, Gaussians
 
 RATES = {"position": 4e-5, "rotation": 4e-3, "log_scale": 8e-3, "opacity_logit": 3e-2, "sh": 1.0e-2}
+OWN_RATE = 1.4
+"""Eyes and what is in the mouth learn faster: few pictures show them, and never much of them."""
 FINAL_RATE = 0.08
 """The learning rates fall exponentially to this share."""
+COARSE = 0.30
+"""Share of the steps on pictures of half the size."""
+GROWTH = (0.12, 0.20, 0.28, 0.36, 0.44)
+"""When Gaussians are added, as shares of the steps; all that are in the budget by the last."""
+SEEDED = 0.75
+"""Share of the budget that is there from the start."""
+DYNAMIC = 0.5
+"""When the dynamic appearance begins."""
 SIZE_RANGE = (-1.5, 0.8)
 """How far a log scale may move from its seed."""
 JITTER = 0.00015
@@ -34,184 +42,168 @@ JITTER = 0.00015
 DROPOUT = 0.08
 """… the share that it leaves out. In other poses Gaussians overlap in another order and spread apart: what lies under
 the surface must have the surface's colour, and one alone must not be what closes it."""
-COLOUR_RANGE = {"skin": 0.08, "clothes": 0.1, "hair": 0.25, "strands": 0.4, "brows": 0.3, "lashes": 0.3}
-"""How far a colour may move from the pictures' mean; parts that are not named, 0.6."""
+COLOUR_RANGE = {"skin": 0.08, "clothes": 0.1, "hair": 0.25, "strands.hair": 0.4, "strands.brows": 0.3}
+COLOUR_RANGE["strands.lashes"] = 0.3
+"""How far a colour may move from the pictures' mean; kinds that are not named, 0.6."""
 TILT = 0.05
 """Half the sine of the angle by which a Gaussian on a surface may lean out of it."""
 VIEW_RANGE = 0.12
 """How much a colour may change with the direction of view."""
-STRANDS = (KINDS.index("brows"), KINDS.index("lashes"), KINDS.index("strands"))
+SQUARED = 4.0
+"""Weight of the squared error beside the absolute one: absolute keeps edges sharp, squared catches outliers."""
 
 
-@dataclass
-class Photo:
-    """One picture: premultiplied sRGB [H,W,3] and alpha [H,W], float32."""
+@dataclass(frozen=True)
+class Options:
+    """What a fit is asked for."""
 
-    view: View
-    camera: Pinhole
-    colour: np.ndarray
-    alpha: np.ndarray
-
-
-def camera_of(view: View) -> Pinhole:
-    """The pinhole camera of a planned view."""
-    azimuth, elevation = np.radians([view.azimuth, view.elevation])
-    out = np.array([np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)])
-    forward = -out
-    right = np.cross(forward, [0, 0, 1.0])
-    right /= np.linalg.norm(right)
-    rotation = np.stack([right, np.cross(forward, right), forward])
-    place = np.array(view.target) + out * view.distance
-    focal = view.size / 2 / np.tan(np.radians(view.angle) / 2)
-    return Pinhole(np.c_[rotation, -rotation @ place], float(focal), view.size)
-
-
-def load_photos(folder: Path) -> list[Photo]:
-    """All pictures of a capture that exist.
-
-    Raises:
-        MienError: There is no plan, no picture, or a picture of another size than planned.
-    """
-    from PIL import Image
-
-    try:
-        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-        views = [View(**{**entry, "target": tuple(entry["target"])}) for entry in plan["views"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MienError(f"{folder}/plan.json can't be read ({error}); write it again with 'plan'.") from None
-    photos = []
-    for view in views:
-        path = folder / "pictures" / f"{view.name}.png"
-        if not path.exists():
-            continue
-        image = np.asarray(Image.open(path).convert("RGBA"), dtype=np.float32) / 255
-        if image.shape[:2] != (view.size, view.size):
-            raise MienError(f"{path} is not {view.size} pixels square as planned; delete it and take it again.")
-        alpha = image[..., 3]
-        photos.append(Photo(view, camera_of(view), image[..., :3] * alpha[..., None], np.ascontiguousarray(alpha)))
-    if not photos:
-        raise MienError(f"There are no pictures in {folder}/pictures; take them with addon/capture first.")
-    return photos
-
-
-def pose_of(head: Anatomy, gaussians: Gaussians, units: np.ndarray) -> Pose:
-    """Each Gaussian's triangle under unit values [54], as step 5 of docs/head-file.md has it."""
-    vertices = pose(head, units)
-    tri = head.triangles[gaussians.triangle]
-
-    def size(points):
-        a, b, c = (points[tri[:, k]] for k in range(3))
-        return np.sqrt(np.linalg.norm(np.cross(b - a, c - a), axis=1))
-
-    stretch = np.clip(size(vertices) / size(head.vertices), 0.3, 3.0)
-    axes = frames(vertices, tri) * stretch[:, None, None]
-    return Pose(vertices[tri].mean(axis=1).astype(np.float32), axes.astype(np.float32))
+    gaussians: int = 60_000
+    steps: int = 3000
+    seed: int = 0
+    sh_degree: int = 1
+    rows: int = 110_000
+    """Most changes of the dynamic appearance; 0 for none."""
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True)
 def _adam(value, gradient, first, second, rate, step):
-    """One step of Adam (Kingma & Ba 2015) on flat arrays, in place."""
+    """One step of Adam (Kingma & Ba 2015) on [N,width] with a rate for each row, in place."""
     b1, b2 = np.float32(0.9), np.float32(0.99)
     c1, c2 = np.float32(1 / (1 - 0.9**step)), np.float32(1 / (1 - 0.99**step))
-    for i in numba.prange(len(value)):
-        g = gradient[i]
-        first[i] = b1 * first[i] + (1 - b1) * g
-        second[i] = b2 * second[i] + (1 - b2) * g * g
-        value[i] -= rate * first[i] * c1 / (np.sqrt(second[i] * c2) + np.float32(1e-15))
+    for i in numba.prange(value.shape[0]):
+        for k in range(value.shape[1]):
+            g = gradient[i, k]
+            first[i, k] = b1 * first[i, k] + (1 - b1) * g
+            second[i, k] = b2 * second[i, k] + (1 - b2) * g * g
+            value[i, k] -= rate[i] * first[i, k] * c1 / (np.sqrt(second[i, k] * c2) + np.float32(1e-15))
 
 
 class Fit:
-    """One fit under way: parameters, renderer and the poses' frames."""
+    """One fit under way. All that a resumed fit needs is in `state` and back by `restore`."""
 
-    def __init__(self, head: Anatomy, gaussians: Gaussians, photos: list[Photo], poses: dict[str, dict]) -> None:
-        self.head, self.gaussians, self.photos = head, gaussians, photos
-        self.parameters = Parameters(
-            gaussians.position.copy(), gaussians.rotation.copy(), gaussians.log_scale.copy(),
-            gaussians.opacity_logit.copy(), gaussians.sh.copy(),
-        )  # fmt: skip
-        self.start = Parameters(**{name: array.copy() for name, array in self.parameters.arrays().items()})
-        used = {photo.view.pose for photo in photos}
-        self.poses = {name: pose_of(head, gaussians, unit_row(poses[name])) for name in used}
-        self.renderer = Renderer(len(gaussians), gaussians.sh.shape[1])
-        self.moments = {
-            n: (np.zeros(a.size, np.float32), np.zeros(a.size, np.float32)) for n, a in self._flat().items()
-        }
+    def __init__(
+        self, rig: Rig, gaussians: Gaussians, photos: Sequence[Photo], options: Options, backend: type[Backend]
+    ) -> None:
+        self.rig, self.options, self.backend = rig, options, backend
+        self.photos = list(photos)
+        self.train_photos = [photo for photo in photos if not photo.held_out]
+        self.small = [photo.smaller(_factor(photo)) for photo in self.train_photos]
+        self.units = {photo.view.pose: photo.units for photo in photos}
+        self.rng = np.random.default_rng(options.seed + 1)
         self.step = 0
-        self.rng = np.random.default_rng(0)
-        strand = np.isin(gaussians.kind, STRANDS)
-        spacing = np.exp(gaussians.log_scale[:, 1])
+        self.waiting: list[int] = []
+        self.appearance: Appearance | None = None
+        self._adopt(gaussians.triangle, gaussians.kind, gaussians.parameters, _copy(gaussians.parameters))
+
+    def _adopt(self, triangle: np.ndarray, kind: np.ndarray, parameters: Parameters, start: Parameters) -> None:
+        """Takes Gaussians, and derives all that follows from them."""
+        self.triangle, self.kind, self.parameters, self.start = triangle, kind, parameters, start
+        count = len(triangle)
+        self.moments = {
+            name: tuple(np.zeros((count, array.size // count), np.float32) for _ in range(2))
+            for name, array in parameters.arrays().items()
+        }
+        self.renderer = self.backend(count, parameters.sh.shape[1])
+        strand = np.isin(kind, STRAND_KINDS)
+        self.poses = {
+            name: self.rig.carried(self.rig.pose(units), triangle, strand) for name, units in self.units.items()
+        }
+        self._limits()
+
+    def _limits(self) -> None:
+        """How far what is fitted may go, [N] or [N,·]."""
+        kind, scale = self.kind, np.exp(self.start.log_scale)
+        strand = np.isin(kind, STRAND_KINDS)
+        own = np.isin(kind, (*EYES, *MOUTH))
         # One that leaves its triangle or tilts out of it looks right in the pose it learnt from; in others the skin
-        # turns to scales.
-        along = np.where(strand, 0.004, 0.5 * spacing)
-        # Hair lies loosely; other surfaces are where their triangles are.
-        loose = strand | (gaussians.kind == KINDS.index("hair"))
+        # turns to scales. Hair lies loosely; other surfaces are where their triangles are.
+        loose = strand | (kind == KINDS.index("hair"))
+        along = np.where(strand, 0.004, np.where(own, 0.35, 0.5) * np.sqrt(scale[:, 0] * scale[:, 1]))
         self.flat = np.flatnonzero(~loose)
         self.reach = np.stack([along, along, np.where(loose, 0.002, 0.00015)], axis=1).astype(np.float32)
         limits = [COLOUR_RANGE.get(name, 0.6) / SH_0 for name in KINDS]
-        self.colour_reach = np.array(limits, np.float32)[gaussians.kind][:, None]
+        self.colour_reach = np.array(limits, np.float32)[kind][:, None]
         self.least_opacity = np.where(strand, -4.0, 0.3).astype(np.float32)
+        self.rate = np.where(own, OWN_RATE, 1.0).astype(np.float32)
 
-    def _flat(self) -> dict[str, np.ndarray]:
-        return {name: array.reshape(-1) for name, array in self.parameters.arrays().items()}
+    def changed(self, units: dict[str, float]) -> Parameters:
+        """The Gaussians as the dynamic appearance changes them under unit values."""
+        if self.appearance is None:
+            return self.parameters
+        return self.appearance.apply(self.parameters, self.appearance.weights(units))
 
-    def colour_from_photos(self, photos: list[Photo]) -> None:
+    def colour_from_photos(self) -> None:
         """First colours: the mean of what each Gaussian covers in the pictures, weighted by how much it shows there."""
-        total, weight = np.zeros((len(self.gaussians), 3)), np.zeros(len(self.gaussians))
-        p = self.parameters
-        for photo in photos:
-            _, _, trace = self.renderer.forward(p, self.poses[photo.view.pose], photo.camera, np.zeros(3))
-            size = photo.view.size
-            nothing = np.zeros((size, size), np.float32)
-            total += self.renderer.to_screen(trace, size, photo.colour, nothing)[:, 6:9]
-            shown = np.repeat(photo.alpha[..., None], 3, axis=2)
-            weight += self.renderer.to_screen(trace, size, shown, nothing)[:, 6]
+        total, weight = np.zeros((len(self.kind), 3)), np.zeros(len(self.kind))
+        for photo in self.small:
+            _, _, trace = self.renderer.forward(
+                self.parameters, self.poses[photo.view.pose], photo.camera, np.zeros(3, np.float32)
+            )
+            colour, alpha = photo.layers()
+            total += self.renderer.to_screen(trace, colour)[:, 6:9]
+            weight += self.renderer.to_screen(trace, np.repeat(alpha[..., None], 3, axis=2))[:, 6]
         seen = weight > 0.05
         colour = total / np.maximum(weight, 1e-6)[:, None]
         self._lend(colour, seen)
-        p.sh[:] = 0
-        p.sh[:, 0] = (colour - 0.5) / SH_0
-        self.start.sh[:] = p.sh
+        self.parameters.sh[:] = 0
+        self.parameters.sh[:, 0] = (colour - 0.5) / SH_0
+        self.start.sh[:] = self.parameters.sh
 
     def _lend(self, colour: np.ndarray, seen: np.ndarray) -> None:
         """Gaussians that no picture shows take the colour of the nearest seen one of their kind."""
         from scipy.spatial import cKDTree
 
-        place = self.head.vertices[self.head.triangles[self.gaussians.triangle]].mean(axis=1)
-        for kind in range(len(KINDS)):
-            own = self.gaussians.kind == kind
+        place = self.rig.place(self.triangle, self.parameters.position)
+        for kind in np.unique(self.kind):
+            own = self.kind == kind
             giver, taker = np.flatnonzero(own & seen), np.flatnonzero(own & ~seen)
             if len(giver) and len(taker):
                 colour[taker] = colour[giver[cKDTree(place[giver]).query(place[taker])[1]]]
 
-    def train(self, photos: list[Photo], steps: int, seed: int, report: Callable[[int, float], None]) -> None:
-        """Adam over shuffled photos, on random backgrounds."""
-        rng = np.random.default_rng(seed)
-        waiting: list[int] = []
-        for index in range(steps):
-            if not waiting:
-                waiting = list(rng.permutation(len(photos)))
-            photo = photos[waiting.pop()]
-            loss = self._one(photo, rng.random(3).astype(np.float32), FINAL_RATE ** (index / steps))
-            report(index, loss)
+    def run(self, report: Callable[[Fit, float], None]) -> None:
+        """Takes the steps that are left; `report(self, loss)` after each."""
+        steps = self.options.steps
+        growth = [round(share * steps) for share in GROWTH]
+        while self.step < steps:
+            if self.step in growth and len(self.kind) < self.options.gaussians:
+                left = len(growth) - growth.index(self.step)
+                self.grow(round((self.options.gaussians - len(self.kind)) / left))
+            if self.appearance is None and self.options.rows and self.step >= round(DYNAMIC * steps):
+                self.begin_appearance()
+            loss = self._one(self.step / steps)
+            report(self, loss)
 
-    def _one(self, photo: Photo, background: np.ndarray, share: float) -> float:
+    def _next(self, share: float) -> Photo:
+        if not self.waiting:
+            self.waiting = [int(index) for index in self.rng.permutation(len(self.train_photos))]
+        index = self.waiting.pop()
+        return (self.small if share < COARSE else self.train_photos)[index]
+
+    def _one(self, share: float) -> float:
+        photo = self._next(share)
+        background = self.rng.random(3, np.float32)
         where = self.poses[photo.view.pose]
-        noise = JITTER * self.rng.standard_normal((len(self.gaussians), 1), np.float32)
+        noise = JITTER * self.rng.standard_normal((len(self.kind), 1), np.float32)
         where = Pose(where.origin + noise * where.axes[:, :, 2], where.axes)
-        dropped = self.rng.random(len(self.gaussians), np.float32) < DROPOUT
-        p = replace(self.parameters, opacity_logit=np.where(dropped, np.float32(-20), self.parameters.opacity_logit))
+        dropped = self.rng.random(len(self.kind), np.float32) < DROPOUT
+        weights = None if self.appearance is None else self.appearance.weights(photo.units)
+        p = self.parameters if weights is None else self.appearance.apply(self.parameters, weights)
+        p = replace(p, opacity_logit=np.where(dropped, np.float32(-20), p.opacity_logit))
         picture, alpha, trace = self.renderer.forward(p, where, photo.camera, background)
-        error = picture - photo.colour - (1 - photo.alpha)[..., None] * background
-        off = alpha - photo.alpha
-        pixels = alpha.size
-        # Absolute error keeps edges sharp, squared error catches the outliers.
-        to_picture = (np.sign(error) + 4 * error) / (3 * pixels)
-        to_alpha = 0.1 * np.sign(off) / pixels
-        gradient = self.renderer.backward(p, where, photo.camera, trace, to_picture, to_alpha).arrays()
+        wanted, wanted_alpha = photo.layers()
+        error = picture - wanted - (1 - wanted_alpha)[..., None] * background
+        to_picture = (np.sign(error) + SQUARED * error) / (3 * alpha.size)
+        to_alpha = 0.1 * np.sign(alpha - wanted_alpha) / alpha.size
+        gradient = self.renderer.backward(p, where, photo.camera, trace, to_picture, to_alpha)
         self.step += 1
-        for name, flat in self._flat().items():
-            rate = np.float32(RATES[name] * share)
-            _adam(flat, gradient[name].reshape(-1), *self.moments[name], rate, self.step)
+        rate = FINAL_RATE**share
+        if weights is not None and np.any(weights):
+            changes = self.appearance.gradients(self.parameters, weights, gradient)
+            self.appearance.step(weights, changes, rate)
+        for name, array in self.parameters.arrays().items():
+            flat = array.reshape(len(array), -1)
+            slope = gradient.arrays()[name].reshape(flat.shape)
+            _adam(flat, slope, *self.moments[name], (RATES[name] * rate * self.rate).astype(np.float32), self.step)
         self._hold()
         return float(np.abs(error).mean())
 
@@ -227,74 +219,183 @@ class Fit:
         np.clip(p.sh[:, 1:], -VIEW_RANGE / SH_1, VIEW_RANGE / SH_1, out=p.sh[:, 1:])
         np.clip(p.opacity_logit, self.least_opacity, 7.0, out=p.opacity_logit)
 
-    def even_out_lids(self) -> None:
-        """See `lids`; call it after training."""
-        finished = self.result()
-        even_out(self.head, finished)
-        self.parameters.sh[:], self.parameters.opacity_logit[:] = finished.sh, finished.opacity_logit
+    def grow(self, count: int) -> None:
+        """Splits the `count` Gaussians that the pictures' error lies on most, each along its longest axis.
 
-    def picture(self, photo: Photo, background: np.ndarray | float = 0.5) -> np.ndarray:
-        """[H,W,3] of the fit as a photo's camera sees it."""
-        background = np.broadcast_to(np.asarray(background, np.float32), 3)
-        return self.renderer.forward(self.parameters, self.poses[photo.view.pose], photo.camera, background)[0]
+        The error of a pixel is shared by contribution (Rota Bulò et al. 2024); eyes and mouth keep their shares.
+        """
+        if count <= 0:
+            return
+        score = np.zeros(len(self.kind))
+        for index in self.rng.permutation(len(self.small))[:32]:
+            photo = self.small[index]
+            error, trace = self._error(photo)
+            score += self.renderer.to_screen(trace, np.abs(error))[:, 6:9].sum(axis=1)
+        chosen = []
+        own = [np.isin(self.kind, EYES), np.isin(self.kind, MOUTH)]
+        for group in [*own, ~(own[0] | own[1])]:
+            ids = np.flatnonzero(group)
+            number = min(len(ids), round(count * len(ids) / len(self.kind)))
+            chosen.append(ids[np.argsort(-score[ids], kind="stable")[:number]])
+        self._split(np.sort(np.concatenate(chosen)))
+
+    def _split(self, ids: np.ndarray) -> None:
+        old, start, moments, poses = self.parameters, self.start, self.moments, self.poses
+        axis = old.log_scale[ids].argmax(axis=1)
+        rows = np.arange(len(ids))
+        direction = _matrices(old.rotation[ids])[rows, :, axis]
+        shift = 0.5 * np.exp(old.log_scale[ids, axis])[:, None] * direction
+        shrink = np.full((len(ids), 3), np.float32(np.log(0.88)))
+        shrink[rows, axis] = np.log(0.62)
+        children = Parameters(*(array[ids].copy() for array in old.arrays().values()))
+        seeds = Parameters(*(array[ids].copy() for array in start.arrays().values()))
+        for part, sign in ((old, 1.0), (children, -1.0)):
+            where = ids if part is old else slice(None)
+            part.position[where] += (sign * shift).astype(np.float32)
+            part.log_scale[where] += shrink.astype(np.float32)
+        # Both halves are new seeds: they may move as far from here as others from where they began.
+        for seed, now, where in ((start, old, ids), (seeds, children, slice(None))):
+            seed.position[where], seed.log_scale[where] = now.position[where], now.log_scale[where]
+        joined = [
+            Parameters(*(np.concatenate(pair) for pair in zip(a.arrays().values(), b.arrays().values(), strict=True)))
+            for a, b in ((old, children), (start, seeds))
+        ]
+        self.triangle = np.concatenate([self.triangle, self.triangle[ids]])
+        self.kind = np.concatenate([self.kind, self.kind[ids]])
+        self.parameters, self.start = joined
+        self.moments = {
+            name: tuple(np.concatenate([m, np.zeros((len(ids), m.shape[1]), np.float32)]) for m in pair)
+            for name, pair in moments.items()
+        }
+        self.poses = {
+            name: Pose(np.concatenate([p.origin, p.origin[ids]]), np.concatenate([p.axes, p.axes[ids]]))
+            for name, p in poses.items()
+        }
+        self.renderer = self.backend(len(self.kind), self.parameters.sh.shape[1])
+        self._limits()
+
+    def begin_appearance(self) -> None:
+        """Chooses drivers and Gaussians of the dynamic appearance; see `appearance`."""
+        names = dynamic.drivers(self.rig, self.train_photos)
+        weights = [[dynamic.product(units, photo.units) for units in names] for photo in self.small]
+        weights = np.array(weights, np.float32).reshape(len(self.small), len(names))
+        pull = np.zeros((len(names), len(self.kind), 3), np.float32)
+        for photo, row in zip(self.small, weights, strict=True):
+            if np.any(row):
+                error, trace = self._error(photo)
+                wanted = self.renderer.to_screen(trace, error)[:, 6:9]
+                for driver in np.flatnonzero(row):
+                    pull[driver] += row[driver] * wanted
+        place = self.rig.place(self.triangle, self.parameters.position)
+        wanted = [(units, dynamic.reach(self.rig, units, place), np.linalg.norm(pull[index], axis=1))
+                  for index, units in enumerate(names)]  # fmt: skip
+        self.appearance = dynamic.choose(wanted, self.options.rows)
+        self.appearance.find_neighbours(place)
+
+    def _error(self, photo: Photo) -> tuple[np.ndarray, object]:
+        """What is rendered less what is pictured [H,W,3], on black, and the trace."""
+        picture, _, trace = self.renderer.forward(
+            self.changed(photo.units), self.poses[photo.view.pose], photo.camera, np.zeros(3, np.float32)
+        )
+        return picture - photo.layers()[0], trace
+
+    def picture(self, photo: Photo, background: Sequence[float] = (0.5, 0.5, 0.5), changes: bool = True) -> np.ndarray:
+        """[H,W,3] of the fit as a photo's camera sees it, with or without the dynamic appearance."""
+        p = self.changed(photo.units) if changes else self.parameters
+        pose = self.poses[photo.view.pose]
+        return self.renderer.forward(p, pose, photo.camera, np.asarray(background, np.float32))[0]
+
+    def shares(self, photo: Photo, masks: np.ndarray) -> np.ndarray:
+        """[H,W,3]: how much of each pixel is Gaussians that `masks` [N,3] marks."""
+        pose, nothing = self.poses[photo.view.pose], np.zeros(3, np.float32)
+        p = self.changed(photo.units)
+        return self.renderer.forward(p, pose, photo.camera, nothing, colour=masks.astype(np.float32))[0]
 
     def result(self) -> Gaussians:
-        p, g = self.parameters, self.gaussians
-        unit = p.rotation / np.linalg.norm(p.rotation, axis=1, keepdims=True)
-        return Gaussians(g.triangle, p.position, unit, p.log_scale, p.opacity_logit, p.sh, g.kind)
+        """What was fitted, quaternions of unit length."""
+        p = _copy(self.parameters)
+        p.rotation /= np.linalg.norm(p.rotation, axis=1, keepdims=True)
+        return Gaussians(self.triangle, self.kind, p)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+        """(arrays, what JSON can hold): everything that changes while fitting."""
+        arrays = {"triangle": self.triangle, "kind": self.kind}
+        for name in self.parameters.arrays():
+            arrays[f"now.{name}"] = self.parameters.arrays()[name]
+            arrays[f"start.{name}"] = self.start.arrays()[name]
+            arrays[f"first.{name}"], arrays[f"second.{name}"] = self.moments[name]
+        info: dict[str, object] = {
+            "step": self.step, "waiting": self.waiting, "random": self.rng.bit_generator.state,
+            "options": asdict(self.options),
+        }  # fmt: skip
+        if self.appearance is not None:
+            a = self.appearance
+            arrays |= {"appearance.start": a.start, "appearance.gaussian": a.gaussian, "appearance.used": a.used}
+            arrays["appearance.near"] = a.near
+            for name in a.values:
+                arrays[f"appearance.now.{name}"] = a.values[name]
+                arrays[f"appearance.first.{name}"], arrays[f"appearance.second.{name}"] = a.moments[name]
+            info["drivers"] = [list(names) for names in a.drivers]
+        return arrays, info
+
+    def restore(self, arrays: dict[str, np.ndarray], info: dict) -> None:
+        """Goes on where `state` was taken."""
+        names = list(self.parameters.arrays())
+        now, start = (Parameters(*(arrays[f"{kind}.{name}"].copy() for name in names)) for kind in ("now", "start"))
+        self._adopt(arrays["triangle"].copy(), arrays["kind"].copy(), now, start)
+        self.moments = {name: (arrays[f"first.{name}"].copy(), arrays[f"second.{name}"].copy()) for name in names}
+        self.step, self.waiting = int(info["step"]), [int(index) for index in info["waiting"]]
+        self.rng.bit_generator.state = info["random"]
+        if "drivers" in info:
+            found = {name for name in dynamic.VALUES if f"appearance.now.{name}" in arrays}
+            pairs = {
+                n: (arrays[f"appearance.first.{n}"].copy(), arrays[f"appearance.second.{n}"].copy()) for n in found
+            }
+            self.appearance = Appearance(
+                [tuple(units) for units in info["drivers"]], arrays["appearance.start"].copy(),
+                arrays["appearance.gaussian"].copy(),
+                {name: arrays[f"appearance.now.{name}"].copy() for name in dynamic.VALUES if name in found}, pairs,
+                arrays["appearance.used"].copy(), arrays["appearance.near"].copy(),
+            )  # fmt: skip
 
 
-def psnr(fit: Fit, photos: list[Photo]) -> dict[str, tuple[float, float]]:
-    """pose → mean PSNR in dB (whole picture on grey, inside the head)."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    for photo in photos:
-        wanted = photo.colour + 0.5 * (1 - photo.alpha)[..., None]
-        error = (np.clip(fit.picture(photo), 0, 1) - wanted) ** 2
-        inside = error[photo.alpha > 0.5]
-        found.setdefault(photo.view.pose, []).append((-10 * np.log10(error.mean()), -10 * np.log10(inside.mean())))
-    return {name: tuple(round(float(mean), 2) for mean in np.mean(values, axis=0)) for name, values in found.items()}
+def _factor(photo: Photo) -> int:
+    return 2 if min(photo.camera.width, photo.camera.height) >= 200 else 1
 
 
-def fit_head(
-    head: Anatomy, gaussians: Gaussians, photos: list[Photo], poses: dict[str, dict], steps: int, seed: int = 0
-) -> tuple[Gaussians, dict[str, object], Fit]:
-    """Fitted Gaussians, and the figures that `head.json` records. Prints progress to stderr."""
-    train = [photo for photo in photos if not photo.view.held_out]
-    held_out = [photo for photo in photos if photo.view.held_out]
-    fit = Fit(head, gaussians, photos, poses)
-    fit.colour_from_photos(train)
-    first = psnr(fit, held_out) if held_out else {}
-    begin = time.monotonic()
-    losses: list[float] = []
-
-    def report(index: int, loss: float) -> None:
-        losses.append(loss)
-        if index % 100 == 99:
-            each = (time.monotonic() - begin) / (index + 1)
-            print(f"step {index + 1}/{steps}  error {np.mean(losses[-100:]):.5f}  {each * 1e3:.0f} ms", file=sys.stderr)
-
-    fit.train(train, steps, seed, report)
-    fit.even_out_lids()
-    last = psnr(fit, held_out) if held_out else {}
-    figures = {
-        "gaussians": len(gaussians),
-        "steps": steps,
-        "views": {"train": len(train), "held_out": len(held_out)},
-        "psnr_db_held_out": {name: {"full": a, "inside": b} for name, (a, b) in last.items()},
-        "psnr_db_held_out_mean": _means(last),
-        "psnr_db_colours_only_mean": _means(first),
-    }
-    return fit.result(), figures, fit
+def _copy(p: Parameters) -> Parameters:
+    return Parameters(*(array.copy() for array in p.arrays().values()))
 
 
-def _means(found: dict[str, tuple[float, float]]) -> dict[str, dict[str, float]]:
-    rows = {"neutral": [v for n, v in found.items() if n == "neutral"]}
-    rows["expressions"] = [v for n, v in found.items() if n != "neutral"]
-    return {
-        name: {
-            "full": round(float(np.mean([v[0] for v in values])), 2),
-            "inside": round(float(np.mean([v[1] for v in values])), 2),
-        }
-        for name, values in rows.items()
-        if values
-    }
+def _matrices(quaternions: np.ndarray) -> np.ndarray:
+    from ..heads.deform import matrices
+
+    return matrices(quaternions.astype(np.float64))
+
+
+class Progress:
+    """Prints a line every few seconds, and how long the rest will take."""
+
+    def __init__(self, say: Callable[[str], None], every: float = 10.0) -> None:
+        self.say, self.every = say, every
+        self.began = self.said = time.monotonic()
+        self.first: int | None = None
+        self.losses: list[float] = []
+
+    def __call__(self, fit: Fit, loss: float) -> None:
+        if self.first is None:
+            self.first = fit.step - 1
+        self.losses.append(loss)
+        now = time.monotonic()
+        steps = fit.options.steps
+        if now - self.said < self.every and fit.step < steps:
+            return
+        each = (now - self.began) / (fit.step - self.first)
+        rows = 0 if fit.appearance is None else len(fit.appearance)
+        left = each * (steps - fit.step)
+        self.say(
+            f"step {fit.step}/{steps}  error {np.mean(self.losses):.5f}  {len(fit.kind):,} Gaussians"
+            + (f"  {rows:,} changes" if rows else "")
+            + f"  {each * 1e3:.0f} ms a step, {left / 60:.1f} min left"
+        )
+        self.said, self.losses = now, []
