@@ -66,6 +66,12 @@ class Head:
     side: str = ""
     region: np.ndarray | None = None
     stopped: bool = False
+    lean: str = ""
+
+
+def part_family(part: str) -> str:
+    """Parts that are moved in each other's place: "outer brows" in that of "brows"."""
+    return "brows" if "brow" in part else "eyes" if "lid" in part else part
 
 
 def region(part: str, side: str = "") -> np.ndarray:
@@ -96,6 +102,33 @@ def _intensity(head: Head, base: float) -> float:
     if head.low:
         strength *= 0.35
     return float(min(strength, MAX_INTENSITY))
+
+
+#: What the weaker side keeps, where one is to do more than the other.
+LEAN = 0.4
+
+
+def lean(order: Order, side: str) -> None:
+    """One side does more than the other: "a smile, stronger on the left"."""
+    index = slots()
+    left, right = index.sides == "L", index.sides == "R"
+    strong, weak = (left, right) if side == "L" else (right, left)
+    most = np.maximum(order.face[left], order.face[right])
+    order.face = order.face.copy()
+    order.face[strong], order.face[weak] = most, LEAN * most
+    order.mask = order.mask.copy()
+    order.mask[strong] = order.mask[weak] = order.mask[left] | order.mask[right]
+    order.feelings = []
+    order.what += f", more on the {'left' if side == 'L' else 'right'}"
+
+
+def make_way(order: Order, moved: Order, side: str) -> None:
+    """ "Raise the left upper lip in a snarl": what the movement does on one side, the expression does there too."""
+    index = slots()
+    codes = set(index.codes[moved.face > 0])
+    other = index.mask(codes, "R" if side == "L" else "L") & (index.sides != "")
+    order.face = np.where(other, 0.3 * order.face, order.face)
+    order.feelings = []
 
 
 def order_of(head: Head, notes: list[str]) -> Order | None:
@@ -229,7 +262,7 @@ def _move(head: Head, notes: list[str]) -> Order | None:
     faces = faces * (intensity if head.number is not None else intensity / 0.85)
     side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
     what = f"{part} {' '.join(verbs)}".strip() + side
-    family = "brows" if "brow" in part else "eyes" if "lid" in part else part
+    family = part_family(part)
     mask = region(part, side_of) if not known else faces > 0
     return Order("add", what, head.source, faces, mask, np.zeros(len(index), dtype=bool), part=family + side_of)
 

@@ -19,7 +19,20 @@ from typing import Any
 import numpy as np
 
 from ..contract.errors import MienError
-from .orders import Head, Order, feeling_face, kept_out, neutral, never, order_of, region, release
+from .orders import (
+    Head,
+    Order,
+    feeling_face,
+    kept_out,
+    lean,
+    make_way,
+    neutral,
+    never,
+    order_of,
+    part_family,
+    region,
+    release,
+)  # fmt: skip
 from .tables import data, emotion, slots
 from .words import Tag, normal, tags
 
@@ -84,6 +97,8 @@ class _Clause:
     stop: bool = False
     relax: bool = False
     sentence: int = 0
+    lean: str = ""
+    dies: bool = False  # "the laughter dies down": it was there
 
     @property
     def source(self) -> str:
@@ -267,6 +282,9 @@ def _read_clause(clause: _Clause, memory: _Memory, notes: list[str]) -> None:
             clause.heads.append(Head("va", tag["va"], tag.text, place))
         elif "facs" in tag and "act" not in tag:
             clause.heads.append(Head("facs", tag["facs"], tag.text, place))
+            region_of = data("aus")["aus"].get(tag["facs"][0][0], {}).get("region")
+            if region_of in data("actions")["parts"]:  # "eyes closed, then wide open"
+                memory.part, memory.verbs = region_of, ()
         elif "act" in tag:
             clause.heads.append(Head("act", tag["act"], tag.text, place))
         elif "verb" in tag and (parts or ("emotion" not in tag and _fits(memory.part, tag["verb"]))):
@@ -292,8 +310,26 @@ def _read_clause(clause: _Clause, memory: _Memory, notes: list[str]) -> None:
         elif "only" in tag:
             clause.only = True
     negations = [-1] if "without" in clause.leads else negations
+    if clause.stop and clause.leads & {"after", "after_this"} and any(h.kind != "part" for h in clause.heads):
+        clause.stop = False  # "once the anger fades": there was anger
+    elif clause.stop:
+        clause.dies = not negations and any(
+            head.kind in ("emotion", "act") and head.place < place
+            for head in clause.heads for place, tag in enumerate(clause.tags) if "stop" in tag
+        )  # fmt: skip
+    more = (clause.tags and clause.tags[-1].text == "lower") or any(
+        word in _COMPARED for tag in clause.tags for word in tag.text.split()
+    )
+    if more and sides and sides[0][1] in ("L", "R"):
+        clause.lean = sides[0][1]
     _read_moves(clause, parts, verbs, sides, memory, notes)
     _modify(clause, negations, degrees, numbers, sides)
+
+
+#: "The left one higher": one side does more than the other.
+_COMPARED = frozenset(
+    ["higher", "more", "stronger", "further", "wider", "bigger", "tighter", "harder", "deeper", "farther"]
+)
 
 
 def _is_plain(tag: Tag) -> bool:
@@ -334,7 +370,7 @@ def _read_moves(clause: _Clause, parts, verbs, sides, memory: _Memory, notes: li
     for place, name in parts:
         known = table[name]["verbs"]
         near = sorted((entry for entry in verbs), key=lambda entry: abs(entry[0] - place))
-        chosen = [verb for _, verb, _ in near if verb in known][: 2 if name in ("gaze", "head") else 1]
+        chosen = _verbs_of(name, [verb for _, verb, _ in near if verb in known], alone=len(parts) == 1)
         turning = name in steered and sides and _steers(name, verbs, known)
         # "The mouth to the left" is a direction, "the left half of the mouth" is not.
         turning = turning and (name in ("gaze", "head") or sides[-1][0] > place)
@@ -372,6 +408,18 @@ def _read_moves(clause: _Clause, parts, verbs, sides, memory: _Memory, notes: li
             memory.part = name
         else:
             memory.part = name
+
+
+def _verbs_of(name: str, found: list[str], alone: bool) -> list[str]:
+    """Which of the verbs near a part it does: "shut the eyes tight" both, "open the eyes wide" the one that moves."""
+    if name in ("gaze", "head"):
+        return found[:2]
+    known = data("actions")["parts"][name]["verbs"]
+    found = [verb for verb in found if verb != "open"] if "wide" in found else found
+    moving = [verb for verb in found if known[verb]]
+    if alone and len(moving) > 1 and set(moving[:2]) in ({"close", "tight"}, {"close", "press"}, {"up", "together"}):
+        return moving[:2]
+    return (moving or found)[:1]
 
 
 def _steers(name: str, verbs, known) -> bool:
@@ -517,8 +565,17 @@ def _beats(clauses: list[_Clause], notes: list[str]) -> list[Beat]:
     sentence = -1
     for position, clause in enumerate(clauses):
         own = clause.time
+        coming = next((other for other in clauses[position + 1 :] if other.heads), None)
+        if clause.dies and coming and not _last_orders(beats) and not own:
+            clause.stop = False
+            for head in clause.heads:
+                head.stopped = False
+            coming.leads.add("then")
+        if _leans_back(clause, beats):
+            lean(_last_orders(beats)[-1], clause.lean)
+            continue
         if clause.side and not clause.heads and _last_orders(beats):
-            if clause.leads & {"then", "final"}:  # "the right brow, then the left one"
+            if clause.leads & {"then", "final"} or set(own) & set(_STARTS):  # "the right brow, then the left one"
                 beats.append(Beat([replace(_last_orders(beats)[-1])]))
             _turn_side(beats, clause.side)
             _start(beats[-1], clause)
@@ -577,6 +634,17 @@ def _beats(clauses: list[_Clause], notes: list[str]) -> list[Beat]:
 
 def _last_orders(beats: list[Beat]) -> list[Order]:
     return next((beat.orders for beat in reversed(beats) if beat.orders), [])
+
+
+def _leans_back(clause: _Clause, beats: list[Beat]) -> bool:
+    """ "Both brows up, the left one higher": says how the sides of what was said before differ."""
+    last = _last_orders(beats)
+    if not clause.lean or not last or last[-1].kind not in ("state", "add") or clause.leads & {"then", "final"}:
+        return False
+    if any(head.negated or head.kind not in ("move", "part") for head in clause.heads):
+        return False
+    moved = [head.value[0] for head in clause.heads if head.kind == "move"]
+    return all(last[-1].part.rstrip("LR") in ("", part_family(name)) for name in moved)
 
 
 def _turn_side(beats: list[Beat], side: str) -> None:
@@ -769,9 +837,26 @@ def _orders(clause: _Clause, beats: list[Beat], beat: Beat, notes: list[str]) ->
         if head.stopped and not head.negated and order.kind != "never":
             orders += _stop(order, head, beats, beat, clause)
             continue
+        if clause.lean and order.kind in ("state", "add") and order.face.any() and _has_sides(order):
+            lean(order, clause.lean)
         orders.append(order)
         orders += kept_out(head)
+    _agree_on_sides(orders)
     return orders
+
+
+def _has_sides(order: Order) -> bool:
+    return bool((order.face[slots().sides != ""] > 0).any())
+
+
+def _agree_on_sides(orders: list[Order]) -> None:
+    """Expressions keep to the side on which a movement of the same clause is asked for."""
+    for moved in orders:
+        side = moved.part[-1:] if moved.kind == "add" else ""
+        if side in ("L", "R"):
+            for order in orders:
+                if order.kind == "state" and order is not moved:
+                    make_way(order, moved, side)
 
 
 def _is_narrowed(order: Order, head: Head, mask: np.ndarray, clause: _Clause) -> bool:

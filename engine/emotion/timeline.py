@@ -75,6 +75,7 @@ class _Span:
     closes: bool = False  # its end was asked for
     whole: float = 0.0  # length of the passing movement it belongs to
     sign: float = 1.0
+    asked: bool = False  # its beginning was
 
 
 @dataclass
@@ -254,7 +255,8 @@ def _spans(beats: Sequence[Beat], starts: list[float], length: float, notes: lis
             elif order.brief is not None:
                 spans += _pulses(order, start, place)
                 continue
-            spans.append(_Span(start, min(end, length), order, place, closes and end < length))
+            asked = beat.start is not None and start > 0
+            spans.append(_Span(start, min(end, length), order, place, closes and end < length, asked=asked))
     wanted = np.any([span.order.face > 0.1 for span in spans if span.order.kind in ("state", "add")] or [False], axis=0)
     for span in spans:
         if span.order.soft:
@@ -388,6 +390,9 @@ def _steps(change: _Change, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     passing = [span.whole for span in change.starting + change.ending if span.whole]
     if passing:
         duration, delay = np.minimum(duration, 0.5 * min(passing)), np.minimum(delay, 0.1 * min(passing))
+    if any(span.asked for span in change.starting) and not passing:
+        # A time that was asked for is when the face is seen to be so, not when it begins to move.
+        delay = delay - 0.35 * duration
     if change.ending:
         # An end that was asked for is the middle of the way out, not its beginning.
         delay = np.where(rising, delay, delay - 0.45 * duration)

@@ -73,6 +73,17 @@ _CONTRACTIONS = (
 )  # fmt: skip
 
 
+#: Turns of phrase put into the words that the lists know: "as wide as they go", "way up", "a smile from then on".
+_TURNS = (
+    (re.compile(r"\bas (?!far\b|much\b|hard\b|soon\b|if\b|though\b)(\w+(?: open| shut| apart)?) as "
+                r"(?:possible|(?:it|they|you|he|she|we|i|one) (?:can|could|go(?:es)?|will|gets?)(?: go| get| be)?\b)"),
+     r"\1 to the max"),
+    (re.compile(r"\bway (up|down|open|wide|apart|back|forward)\b"), r"very much \1"),
+    (re.compile(r"\bseconds? (\d+(?:\.\d+)?)\b(?! s)"), r"\1 s"),
+    (re.compile(r"\b(?:(?:stays?|remains?|staying) (?:put|still)|(?:keeps?|held|hold) still)\b"), "motionless"),
+)  # fmt: skip
+
+
 @dataclass
 class Tag:
     """A stretch of text and what it may mean.
@@ -105,9 +116,27 @@ def normal(text: str) -> str:
     )
     text = re.sub(r"[*_#`~^\\{}\[\]$]+(?=\W|$)|(?<!\w)[*_#`~^\\{}\[\]$]+", " ", text).lower()
     text = re.sub(r"\(\s*(left|right|both)\s*\)", r" \1 ", text)
-    for pattern, replacement in _CONTRACTIONS:
+    for pattern, replacement in (*_CONTRACTIONS, *_TURNS):
         text = pattern.sub(replacement, text)
-    return text
+    return _then_first(text)
+
+
+_FROM_THEN = re.compile(
+    r"\bfrom (?:then|there|that (?:point|moment)) on(?:wards?)?\b|\b(?:afterwards?|thereafter)\b(?=\s*(?:[,.;!?]|$))"
+)
+_PHRASE_STARTS = re.compile(r"[,.;:!?\n]|\b(?:and|but|then)\b")
+
+
+def _then_first(text: str) -> str:
+    """ "A smile, a frown from then on": says "then" in front of the phrase that it stands behind."""
+    parts, done = [], 0
+    for found in _FROM_THEN.finditer(text):
+        before = text[done : found.start()]
+        start = max((mark.end() for mark in _PHRASE_STARTS.finditer(before)), default=0)
+        if before[start:].strip():
+            parts += [before[:start], " then ", before[start:]]
+            done = found.end()
+    return "".join(parts) + text[done:]
 
 
 class _Trie:
