@@ -14,6 +14,9 @@ import sys
 #: name: what is measured
 KINDS: dict[str, str] = {
     "speech": "timing, lip closures, keys, agreement with captured mouths",
+    "performance": "mouths beside other programs, closures, what each part of the performer is for, time",
+    "sync": "held-out offsets and scores of the sync network, beside an envelope",
+    "clean": "jerk and peaks of cleaned captures, beside a Gaussian",
     "emotion": "directions in words against hand-written expectations",
     "heads": "held-out pictures, faces read back, turns and sweeps",
 }

@@ -4,8 +4,6 @@ Written for Mien, so that between them every English phone stands at the beginni
 beside open and rounded vowels, in statements, questions and lists.
 """
 
-# ruff: noqa: E501 (a sentence is a line)
-
 from __future__ import annotations
 
 import json
