@@ -5,9 +5,9 @@ Importing this package imports no bpy: `addon.bridge` is used and tested without
 
 
 def _parts():
-    from . import animate, emotion, head, jobs, perform, render, setup, ui
+    from . import animate, bake, emotion, head, jobs, perform, render, setup, ui
 
-    return (setup, jobs, head, render, animate, perform, emotion, ui)
+    return (setup, jobs, head, render, animate, perform, emotion, bake, ui)
 
 
 def register() -> None:

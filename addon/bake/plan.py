@@ -229,3 +229,11 @@ def camera(view: View, frame: Frame, size: int) -> tuple[np.ndarray, np.ndarray]
     turn = np.stack([right, np.cross(forward, right), forward])
     place = np.array(target) + out * DISTANCE
     return K, np.concatenate([turn, (-turn @ place)[:, None]], axis=1)
+
+
+def duration(seconds: float) -> str:
+    """“40 s”, “12 min”, “2 h 10 min”."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -140,7 +140,7 @@ def _take_all(setting: Setting, folder: Path, waiting: list[plan.View]) -> None:
         for number, view in enumerate(waiting):
             left = ""
             if number:
-                left = ", " + duration((time.monotonic() - started) / number * (longest - number)) + " left"
+                left = ", " + plan.duration((time.monotonic() - started) / number * (longest - number)) + " left"
             progress(0.02 + 0.98 * number / longest, f"Picture {number + 1} of {longest}: {view.pose}{left}")
             character.set(poses[view.pose])
             studio.gaze(poses[view.pose])
@@ -288,11 +288,3 @@ def write_bytes(path: Path, data: bytes) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
-
-
-def duration(seconds: float) -> str:
-    """“40 s”, “12 min”, “2 h 10 min”."""
-    if seconds < 90:
-        return f"{max(round(seconds), 1)} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
