@@ -250,6 +250,25 @@ def test_motion_blur_is_the_mean_of_the_samples_and_keeps_the_heads_depth(engine
     assert np.all(found["Depth"][nowhere] == np.float32(DEPTH_BACKGROUND))
 
 
+def test_depth_of_field_is_the_mean_over_the_lens_and_nothing_where_the_head_is_in_focus(engine, head):
+    def picture(**lens):
+        wanted = params(passes=["Combined", "Depth", "Vector"])
+        wanted["samples"][0]["camera"] |= lens
+        return pixels(engine.ask("frame/render", **wanted))
+
+    sharp, behind = picture(), picture(aperture=0.08, focus=2.0)
+    tiny = picture(aperture=1e-4, focus=2.0)  # its blur is narrower than a pixel
+    assert np.array_equal(tiny["Combined"], sharp["Combined"])
+
+    def edges(planes):
+        return np.abs(np.diff(planes["Combined"][..., 3], axis=1)).max()
+
+    assert edges(behind) < 0.6 * edges(sharp)
+    assert behind["Combined"][..., 3].sum() == pytest.approx(sharp["Combined"][..., 3].sum(), rel=0.05)
+    covered = behind["Combined"][..., 3] > 0.01
+    assert behind["Depth"][covered].max() < 1.2 and np.abs(behind["Vector"]).max() < 1e-3
+
+
 def test_the_mean_of_one_sample_is_that_sample():
     random = np.random.default_rng(1)
     mask = random.uniform(0.1, 1, (4, 5, 1)).astype(np.float32)

@@ -30,6 +30,8 @@ class View:
         world_to_camera: [4, 4], rigid. K: [3, 3], pixels of the whole picture, which is `width` by `height`.
         near, far: Metres along the view.
         crop: (left, top, width, height) in pixels: the part that is drawn; None for all.
+        aperture, focus: A thin lens's opening (diameter) and the distance at which it is sharp, metres; 0 without
+            depth of field.
         step_back: Metres that the camera stands farther off than Blender's; depths are less by it.
     """
 
@@ -41,6 +43,8 @@ class View:
     far: float
     step_back: float = 0.0
     crop: tuple[int, int, int, int] | None = None
+    aperture: float = 0.0
+    focus: float = 0.0
 
     def message(self) -> dict[str, Any]:
         """As `frame/render` takes it."""
@@ -54,6 +58,8 @@ class View:
         }
         if self.crop is not None:
             entry["crop"] = list(self.crop)
+        if self.aperture > 0 and self.focus > 0:
+            entry |= {"aperture": self.aperture, "focus": self.focus}
         return entry
 
     def scaled(self, width: int, height: int) -> View:
@@ -144,9 +150,26 @@ def of_scene(
     if shift_x is not None:
         stereo = shift_x(camera) - camera.data.shift_x
         view.K[0, 2] -= stereo * _shift_unit(camera.data, width, height, render)
+    if camera.data.type == "PERSP" and camera.data.dof.use_dof:
+        view = replace(view, aperture=_aperture(camera.data), focus=_focus(camera, depsgraph))
     if scene.render.use_border and scene.mien.follows is None:
         view = replace(view, crop=border(scene.render, width, height))
     return view
+
+
+def _aperture(data: bpy.types.Camera) -> float:
+    """The opening's diameter as Cycles has it: the focal length, which is in millimetres, over the f-stop."""
+    return 1e-3 * data.lens / max(data.dof.aperture_fstop, 1e-5)
+
+
+def _focus(camera: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> float:
+    """Metres along the view to what is in focus."""
+    target = camera.data.dof.focus_object
+    if target is None:
+        return float(camera.data.dof.focus_distance)
+    place = target.evaluated_get(depsgraph).matrix_world.translation
+    along = camera.matrix_world.normalized().inverted() @ place
+    return abs(float(along.z))
 
 
 def _shift_unit(data: bpy.types.Camera, width: int, height: int, render: bpy.types.RenderSettings) -> float:

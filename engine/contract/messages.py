@@ -225,7 +225,13 @@ _CAMERA = record(
         "width": integer(1, MAX_SIZE),
         "height": integer(1, MAX_SIZE),
     },
-    {"near": number(0.0), "far": number(0.0), "crop": list_of(integer(0, MAX_SIZE), 4, 4)},
+    {
+        "near": number(0.0),
+        "far": number(0.0),
+        "crop": list_of(integer(0, MAX_SIZE), 4, 4),
+        "aperture": number(0.0),
+        "focus": number(0.0),
+    },
 )
 _SAMPLE = record({"heads": list_of(_HEAD, 0, MAX_HEADS), "camera": _CAMERA})
 _TRANSPORT = one_of("ring", "inline")
@@ -257,6 +263,7 @@ REQUESTS: dict[str, Check] = {
     "head/export": record(
         {"head": _PATH, "curves": _PATH, "format": one_of("ply", "spz"), "out": _PATH}, {"transforms": _PATH}
     ),
+    "faces/install": _NOTHING,
     "frame/render": record(
         {
             "viewport": _NAME,
@@ -336,6 +343,7 @@ RESULTS: dict[str, Check] = {
     "head/release": _NOTHING,
     "head/import": record({"file": _PATH, "name": text(256), "figures": mapping(anything)}, {"landmarks": _PATH}),
     "head/cloud": record({"cloud": _PATH, "known": flag}),
+    "faces/install": _NOTHING,
     "head/export": record({"out": _PATH, "files": integer(1, 10_000_000)}),
     "frame/render": record(
         {

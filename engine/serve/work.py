@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from ..contract.ring import RingWriter
 from ..heads import format, library
 from ..heads.deform import Deformer
 from ..splat.interface import Backend, Camera, Frame, Gaussians
+from ..splat.lens import Lens
 from . import foreign
+from .child import run_command
 from .inline import inline_pass
 from .jobs import Job, Preempted
 from .proxy import save_proxy
@@ -57,6 +60,7 @@ class Work:
 
     def capabilities(self) -> dict[str, Any]:
         from .. import splat
+        from ..heads.foreign import faces
         from ..speech import voices
 
         return {
@@ -64,6 +68,7 @@ class Work:
             "passes": [entry.name for entry in PASSES],
             "heads": [{"name": name, "path": str(path)} for name, path in library.library()],
             "speech": {"voices": voices.installed()},
+            "faces": faces.installed(),
         }
 
     # ── heads ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -121,6 +126,10 @@ class Work:
     def export_head(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
         """`head/export`."""
         return foreign.export_head(params, job)
+
+    def install_faces(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        """`faces/install`."""
+        return run_command(["install-faces"], job)
 
     # ── frames ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,23 +197,30 @@ class Work:
         samples, names = params["samples"], list(dict.fromkeys(params["passes"]))
         _check_size(samples, names)
         # Where samples are averaged, Depth and Vector count by coverage, which Mask gives.
-        rendered = names if len(samples) == 1 else list(dict.fromkeys([*names, "Mask"]))
-        blur = Average()
+        rendered = list(dict.fromkeys([*names, "Mask"]))
+        mean, count = Average(), 0
         for index, sample in enumerate(samples):
             job.check()
-            if len(samples) > 1:
-                job.progress(index / len(samples), f"Sample {index + 1} of {len(samples)}")
             frame = self._frame(sample["heads"], sample["camera"])
             before = after = None
             if "Vector" in names:
                 before = self._neighbour(sample, "previous", params.get("camera_previous"))
                 after = self._neighbour(sample, "next", params.get("camera_next"))
-            job.check()
-            planes = self._render(backend, job, rendered, frame, before, after)
-            if len(samples) == 1:
-                return {name: planes[name] for name in names}
-            blur.add(planes)
-        means = blur.result()
+            lens = _lens(sample["camera"])
+            count = count or lens.count(lens.disc(frame.camera, frame.objects), len(samples))
+            if len(samples) == count == 1:
+                return self._render(backend, job, names, frame, before, after)
+            for at, pinhole in enumerate(lens.pinholes(frame.camera, count, index)):
+                done, total = index * count + at, len(samples) * count
+                job.check()
+                job.progress(done / total, f"Sample {done + 1} of {total}")
+                # The frames beside are seen from the same place on the lens, or the lens would count as motion.
+                beside = [
+                    other and replace(other, camera=_beside(other.camera, frame.camera, pinhole))
+                    for other in (before, after)
+                ]
+                mean.add(self._render(backend, job, rendered, replace(frame, camera=pinhole), *beside))
+        means = mean.result()
         return {name: means[name] for name in names}
 
     def _frame(self, heads: Sequence[Mapping[str, Any]], camera: Mapping[str, Any]) -> Frame:
@@ -239,7 +255,7 @@ class Work:
 
 
 class Average:
-    """The mean of a motion-blurred frame's samples.
+    """The mean of a frame's samples, in time and over the lens.
 
     What is premultiplied (Combined, Normal, masks) is averaged as it stands, in linear light. Depth and Vector are
     averaged by coverage, so that an edge covered half the time keeps the head's depth, not a mean with that behind.
@@ -284,6 +300,17 @@ def _camera(content: Mapping[str, Any]) -> Camera:
         content["height"],
         **options,
     )
+
+
+def _lens(content: Mapping[str, Any]) -> Lens:
+    return Lens(content.get("aperture", 0.0), content.get("focus", 1.0))
+
+
+def _beside(other: Camera, camera: Camera, pinhole: Camera) -> Camera:
+    """The previous or next frame's camera, moved over the lens as `pinhole` is from `camera`."""
+    view = other.world_to_camera.copy()
+    view[:3, 3] += pinhole.world_to_camera[:3, 3] - camera.world_to_camera[:3, 3]
+    return replace(other, world_to_camera=view, K=other.K + pinhole.K - camera.K)
 
 
 def _check_size(samples: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:

@@ -72,6 +72,35 @@ def test_the_same_frame_as_the_engines_own_command(blender, tmp_path, engine_pyt
     assert np.abs(mine - theirs).max() <= ONE_LEVEL
 
 
+def test_depth_of_field_follows_the_cameras_lens_and_focus_object(blender, tmp_path):
+    blender.add_head()
+    blender.camera.data.lens = 50.0
+    sharp = blender.render(tmp_path)["Combined"]
+    lens, target = blender.camera.data.dof, blender.bpy.data.objects.new("Focus", None)
+    blender.scene.collection.objects.link(target)
+    lens.use_dof, lens.aperture_fstop, lens.focus_object = True, 0.5, target
+
+    def focused(y):
+        target.location = (0.3, y, 0.5)
+        blender.bpy.context.view_layer.update()
+        graph = blender.bpy.context.evaluated_depsgraph_get()
+        view = blender.module("render.camera").of_scene(blender.scene, graph)
+        return view, blender.render(tmp_path)["Combined"]
+
+    forward = blender.camera.matrix_world.to_3x3().col[2]
+    here = blender.camera.matrix_world.translation
+    view, blurred = focused(here.y + 8.0)
+    assert view.aperture == pytest.approx(0.1) and view.message()["aperture"] == view.aperture
+    assert view.focus == pytest.approx(abs((target.location - here) @ forward), rel=1e-5)
+
+    def edges(picture):
+        return np.abs(np.diff(picture[..., 3], axis=1)).max()
+
+    assert edges(blurred) < 0.7 * edges(sharp)
+    lens.use_dof = False
+    assert np.abs(blender.render(tmp_path)["Combined"] - sharp).max() < 1e-6
+
+
 def test_an_animations_frame_is_the_still_frame(blender, tmp_path):
     head = blender.add_head()
     for frame, value in ((1, 0.0), (5, 1.0)):
