@@ -9,6 +9,7 @@ from pathlib import Path
 from ..contract.errors import MienError
 from ..heads import format, library
 from ..heads.format import Head
+from . import held_out, sheets
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +81,107 @@ def _read_back(heads: list[Head], args: argparse.Namespace) -> list[Line]:
     return lines
 
 
-_MEASURES = {"read-back": _read_back}
+def _held_out(heads: list[Head], args: argparse.Namespace) -> list[Line]:
+    from ..fit import dataset as datasets
+
+    folders = _folders(args.dataset)
+    unknown = sorted(set(folders) - {head.name.casefold() for head in heads})
+    if unknown:
+        raise MienError(f"--dataset names {unknown[0]!r}, which is none of the measured heads; use a head's own name.")
+    lines, everything = [], []
+    for head in heads:
+        folder = folders.get(head.name.casefold())
+        if folder is None:
+            lines.append(Line(f"{head.name}: held-out pictures", "not measured: give its dataset with --dataset"))
+            continue
+        shots = held_out.measure(head, datasets.load(folder))
+        everything.append(shots)
+        lines.append(Line(f"{head.name}: held-out pictures", _table(shots, args.every)))
+        if args.pictures:
+            sheets.held_out(shots, args.pictures / f"{head.name}_held_out.png")
+    return lines + _held_out_bars(everything)
+
+
+def _folders(entries: list[str]) -> dict[str, Path]:
+    """["NAME=FOLDER", …] → {name in small letters: folder}."""
+    folders = {}
+    for entry in entries:
+        name, equals, folder = entry.partition("=")
+        if not equals or not name or not Path(folder).is_dir():
+            raise MienError(f'--dataset {entry!r} is not of the form "NAME=FOLDER" with a folder that exists.')
+        folders[name.casefold()] = Path(folder)
+    return folders
+
+
+def _table(shots: list[held_out.Shot], every: bool) -> str:
+    still, moved = [s for s in shots if not s.expressive], [s for s in shots if s.expressive]
+    rows = [(f"neutral ({len(still)})", still, False), (f"expressions ({len(moved)})", moved, False)]
+    rows += [(f"all ({len(shots)})", shots, False), ("all, no appearance", shots, True)]
+    if every:
+        rows += [(Path(shot.view.image).stem, [shot], False) for shot in shots]
+    lines = [f"{'':<20}" + "".join(f"{name:>8}" for name in held_out.FIGURES)]
+    for name, chosen, plain in rows:
+        if chosen:
+            found = held_out.means([shot.plain if plain else shot.figures for shot in chosen])
+            lines.append(f"      {name[:20]:<20}" + "".join(_cell(found, figure) for figure in held_out.FIGURES))
+    lines.append(
+        f"      The dynamic appearance is worth {held_out.gain(shots):+.2f} dB inside the head on expressions."
+    )
+    return "\n".join(lines)
+
+
+def _cell(found: dict[str, float], figure: str) -> str:
+    digits = 3 if figure in ("ssim", "flip") else 1
+    return f"{found[figure]:8.{digits}f}" if figure in found else f"{'–':>8}"
+
+
+def _held_out_bars(everything: list[list[held_out.Shot]]) -> list[Line]:
+    """Means over the heads beside the bars."""
+    if not everything:
+        return []
+    found = held_out.means([held_out.means([shot.figures for shot in shots]) for shots in everything])
+    of = f"mean of {len(everything)} head{'s' if len(everything) > 1 else ''}"
+    lines = []
+    for figure, (bar, label) in held_out.BARS.items():
+        if figure in found:
+            unit = "" if figure == "ssim" else " dB"
+            value = f"{found[figure]:.3f}{unit}" if figure == "ssim" else f"{found[figure]:.2f}{unit}"
+            lines.append(Line(f"{label}, {of}", value, f"≥ {bar:g}{unit}", found[figure] >= bar))
+    gains = [gain for shots in everything if (gain := held_out.gain(shots)) == gain]
+    if gains:
+        gain = sum(gains) / len(gains)
+        bar = f"≥ {held_out.GAIN_BAR} dB"
+        lines.append(
+            Line(f"Dynamic appearance on expressions, {of}", f"{gain:+.2f} dB", bar, gain >= held_out.GAIN_BAR)
+        )
+    return lines
+
+
+def _sweeps(heads: list[Head], args: argparse.Namespace) -> list[Line]:
+    from . import sweeps
+
+    lines = []
+    for head in heads:
+        studio = sweeps.Studio(head)
+        around, moved = sweeps.turns(studio), list(sweeps.channel_sweeps(studio))
+        for name, runs in (("60 turns", [around]), (f"sweeps of {len(moved)} channels", moved)):
+            worst = max(runs, key=lambda run: max(run.holes / sweeps.HOLE_BAR, run.flying / sweeps.FLY_BAR))
+            value = (
+                f"{sum(run.pops for run in runs)} pops (greatest change of a block {max(r.change for r in runs):.3f}), "
+                f"holes {max(run.holes for run in runs):.3%}, flying {max(run.flying for run in runs):.3%} at most"
+                + (f" (at {worst.place})" if worst.place else "")
+            )
+            for run in runs:
+                if len(runs) > 1 and (args.every or not run.clean):
+                    faults = f"{run.pops} pops, {run.change:.3f}, holes {run.holes:.3%}, flying {run.flying:.3%}"
+                    faults += f" (at {run.place})" if run.place else ""
+                    value += f"\n      {run.name:<29}{faults}"
+            bar = f"no pop, holes ≤ {sweeps.HOLE_BAR:.1%}, flying ≤ {sweeps.FLY_BAR:.2%}"
+            lines.append(Line(f"{head.name}: {name}", value, bar, all(run.clean for run in runs)))
+        if args.pictures:
+            sheets.turns(around, args.pictures / f"{head.name}_turns.png")
+            sheets.channels(moved, args.pictures / f"{head.name}_channels.png")
+    return lines
+
+
+_MEASURES = {"held-out": _held_out, "read-back": _read_back, "sweeps": _sweeps}

@@ -21,12 +21,14 @@ from ..heads.format import Head
 from ..pictures import to_srgb
 from ..render import view
 from ..splat.cpu import CpuBackend
-from ..splat.interface import Frame
+from ..splat.interface import Camera, Frame
 
 SHARE_BAR, NEUTRAL_BAR = 0.90, 0.25
 SIZE = 512
 _GREY = 0.2
 """Linear: what stands behind the head."""
+_ACROSS, _BELOW = 0.30, 0.04
+"""Metres that a picture shows, with air around the face as MediaPipe likes it; how far below the eyes its middle is."""
 NO_SCORE = "MediaPipe gives no such score (google-ai-edge/mediapipe issue 4403)"
 NEVER_RISES = "its score stays below 0.05 on 600 random expressions of two heads made by different hands"
 #: ARKit shapes that MediaPipe can't see, and why. Decided on the LAM avatar and on Ada's first version, each in 300
@@ -97,9 +99,22 @@ def partner(shape: str) -> str:
     return shape
 
 
+def face_view(head: Head, size: int, across: float = _ACROSS) -> Camera:
+    """The face from the front, `across` metres wide; a portrait where the head file does not say where its eyes are."""
+    portrait = view(head, 0.0, size, size)
+    if head.eyes is None:
+        return portrait
+    eyes = np.mean([eye.centre for eye in head.eyes.values()], axis=0)
+    matrix = np.eye(4)
+    matrix[:3, :3] = portrait.world_to_camera[:3, :3]
+    matrix[:3, 3] = -matrix[:3, :3] @ (eyes - np.array([0.0, head.camera_distance, _BELOW]))
+    focal = size * head.camera_distance / across
+    return Camera(matrix, np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]]), size, size)
+
+
 def photograph(deformer: Deformer, backend: CpuBackend, values: np.ndarray) -> np.ndarray:
     """A front view on grey, sRGB uint8 [SIZE, SIZE, 3]."""
-    frame = Frame([deformer(values)], view(deformer.head, 0.0, SIZE, SIZE))
+    frame = Frame([deformer(values)], face_view(deformer.head, SIZE))
     plane = backend.render(frame, ["Combined"])["Combined"]
     linear = plane[..., :3] + (1 - plane[..., 3:]) * _GREY
     return (np.clip(to_srgb(linear), 0, 1) * 255 + 0.5).astype(np.uint8)
