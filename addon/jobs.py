@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import bpy
@@ -12,6 +14,8 @@ from . import session
 from .bridge import Ticket
 
 _running: set[str] = set()
+_STEP_SECONDS = 0.05
+"""How long Blender's own work may hold up the window at a time."""
 
 
 def running(idname: str) -> bool:
@@ -20,7 +24,10 @@ def running(idname: str) -> bool:
 
 
 class EngineJob:
-    """Mixin: `begin` sends a request, `finish` does something with its reply. Both may raise `MienError`.
+    """Mixin: `begin` sends a request, `finish` does something with its reply. All may raise `MienError`.
+
+    `steps` is Blender's own work before the request, in pieces between which the window lives on; `follow` sends
+    another request, given the last reply, until it returns None.
 
     Attributes:
         progress_label: What the status bar says before the engine reports anything.
@@ -31,16 +38,28 @@ class EngineJob:
     seconds = 600.0
     _ticket: Ticket | None = None
     _timer: bpy.types.Timer | None = None
+    _steps: Iterator[tuple[float, str]] | None = None
+
+    def steps(self, context: bpy.types.Context) -> Iterator[tuple[float, str]]:
+        return iter(())
 
     def begin(self, context: bpy.types.Context) -> Ticket:
         raise NotImplementedError
+
+    def follow(self, context: bpy.types.Context, reply: dict[str, Any]) -> Ticket | None:
+        return None
 
     def finish(self, context: bpy.types.Context, reply: dict[str, Any]) -> set[str]:
         raise NotImplementedError
 
     def execute(self, context):
         try:
-            return self.finish(context, self.begin(context).wait(self.seconds))
+            for _ in self.steps(context):
+                pass
+            reply = self.begin(context).wait(self.seconds)
+            while ticket := self.follow(context, reply):
+                reply = ticket.wait(self.seconds)
+            return self.finish(context, reply)
         except Cancelled:
             return {"CANCELLED"}
         except MienError as error:
@@ -54,7 +73,8 @@ class EngineJob:
             self.report({"WARNING"}, f"{self.bl_label} is still running; press Esc in the 3D view to stop it.")
             return {"CANCELLED"}
         try:
-            self._ticket = self.begin(context)
+            self._ticket, self._steps = None, self.steps(context)
+            self._step(context)
         except MienError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -68,17 +88,26 @@ class EngineJob:
 
     def modal(self, context, event):
         if (event.type == "ESC" and event.value == "PRESS") or state.stop_wanted(self.bl_idname):
-            self._ticket.cancel()
+            if self._ticket is not None:
+                self._ticket.cancel()
             self._end(context)
             self.report({"INFO"}, f"{self.bl_label} was stopped; nothing has changed.")
             return {"CANCELLED"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
-        fraction, text = self._ticket.progress
-        context.window_manager.progress_update(int(fraction * 100))
-        state.tell(self.bl_idname, fraction, text or self.progress_label)
-        if not self._ticket.done:
-            return {"RUNNING_MODAL"}
+        try:
+            fraction, text = self._ticket.progress if self._ticket is not None else self._step(context)
+            context.window_manager.progress_update(int(fraction * 100))
+            state.tell(self.bl_idname, fraction, text or self.progress_label)
+            if self._ticket is None or not self._ticket.done:
+                return {"RUNNING_MODAL"}
+            following = self.follow(context, self._ticket.wait(0.0))
+            if following is not None:
+                self._ticket = following
+                return {"RUNNING_MODAL"}
+        except Exception as error:
+            self._end(context)
+            return self._failed(error)
         self._end(context)
         try:
             result = self.finish(context, self._ticket.wait(0.0))
@@ -87,12 +116,27 @@ class EngineJob:
             for area in context.screen.areas:
                 area.tag_redraw()
             return result
-        except Cancelled:
-            return {"CANCELLED"}
-        except MienError as error:
-            self.report({"ERROR"}, str(error))
         except Exception as error:
-            traceback.print_exc()
+            return self._failed(error)
+
+    def _step(self, context) -> tuple[float, str]:
+        """Some of the steps; after the last, the request."""
+        until, told = time.monotonic() + _STEP_SECONDS, (0.0, self.progress_label)
+        while time.monotonic() < until:
+            try:
+                told = next(self._steps)
+            except StopIteration:
+                self._ticket = self.begin(context)
+                break
+        return told
+
+    def _failed(self, error: Exception) -> set[str]:
+        if isinstance(error, Cancelled):
+            pass
+        elif isinstance(error, MienError):
+            self.report({"ERROR"}, str(error))
+        else:
+            traceback.print_exception(error)
             self.report({"ERROR"}, f"{self.bl_label} failed: {error}. The console has the details.")
         return {"CANCELLED"}
 

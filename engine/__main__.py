@@ -33,8 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("engine.evaluate", "measure how good the results are"),
     "train": ("engine.train", "train a network that ships with Mien (needs torch)"),
     "fit": ("engine.fit", "make a head file"),
+    "new-head": ("engine.new_head", "make a new person's head: shape, pictures, fit"),
     "import-head": ("engine.heads.foreign.importing", "make a head file from a LAM avatar or a splat of a still head"),
     "export-head": ("engine.heads.foreign.exporting", "write a posed head as 3DGS PLY or SPZ, or a sequence of them"),
+    "install-faces": ("engine.heads.foreign.faces", "fetch what rigging splats of still heads needs"),
     "splat-cloud": ("engine.heads.foreign.cloud", "write a still head's splats as tiles, to place landmarks on"),
     "serve": ("engine.serve", "answer an add-on's requests on stdin and stdout"),
 }

@@ -91,7 +91,8 @@ class FakeWork:
 
         raise MienError("A fake engine reads no files.")
 
-    cloud = export_head = import_head
+    cloud = export_head = install_faces = import_head
+    sync = clean = write_curves = install_voices = import_head
 
     def render(self, params, job):
         from engine.contract.errors import MienError

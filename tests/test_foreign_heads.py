@@ -533,7 +533,7 @@ needs_mediapipe = pytest.mark.skipif(
 def test_without_mediapipe_a_still_head_says_what_to_install(tmp_path, capsys, monkeypatch):
     small_ply(tmp_path)
     monkeypatch.setattr(landmarks.util, "find_spec", lambda name: None)
-    refused(tmp_path, capsys, tmp_path / "a.ply", "mediapipe==0.10.35", "install")
+    refused(tmp_path, capsys, tmp_path / "a.ply", "mediapipe", "Install Face Finder", "install-faces")
 
 
 def test_landmarks_are_triangulated_where_their_rays_meet():

@@ -32,8 +32,18 @@ GOOD = {
     "head/import": {"file": "/a.ply", "out": "/heads/a.mien", "name": "A", "landmarks": {"33": [0.1, 0, 2]}},
     "head/cloud": {"file": "/a.ply", "search": False},
     "head/export": {"head": "Ada", "curves": "/c.json", "format": "ply", "out": "/frames"},
+    "faces/install": {},
     "frame/render": RENDER,
-    "perform": {"line": "Hello.", "seed": 7, "fps": 29.97, "strengths": {"blinks": 0.5}},
+    "perform": {
+        "line": "Hello.",
+        "seed": 7,
+        "fps": 29.97,
+        "strengths": {"blinks": 0.5},
+        "speed": 1.2,
+        "pronunciations": {"Mien": "miːn"},
+        "given": {"format": "mien-curves"},
+        "locked": {"AU26 Jaw Drop": [[0, 9], [20, 29]]},
+    },
     "emotion": {
         "text": "sad while she says 'never'",
         "fps": 25,
@@ -42,6 +52,10 @@ GOOD = {
         "phones": [["n", 0.5, 0.6], ["ɛ", 0.6, 0.7]],
         "strength": 1.2,
     },
+    "sync": {"audio": "/a.wav", "curves": {"format": "mien-curves"}},
+    "clean": {"file": "/a.csv", "strength": 1, "fps": 24},
+    "curves/write": {"curves": {"format": "mien-curves"}, "file": "/a.csv", "form": "livelink"},
+    "voices/install": {},
     "shutdown": {},
 }
 

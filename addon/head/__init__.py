@@ -1,10 +1,10 @@
-"""Head objects: settings, channels, the proxy mesh, copies, and the operators that add them."""
+"""Head objects: settings, channels, the proxy mesh, copies, and the operators that add, import and export them."""
 
 from __future__ import annotations
 
-from . import copies, display, library, operators, settings
+from . import copies, display, exporting, importing, landmarks, library, operators, settings
 
-_PARTS = (settings, library, operators, copies, display)
+_PARTS = (settings, library, operators, importing, landmarks, exporting, copies, display)
 
 
 def register() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
-from bpy_extras.io_utils import ImportHelper
 
 from .. import session
 from ..jobs import EngineJob
 from . import display, library, proxy
 
 
-class _AddsHead(EngineJob):
+class AddsHead(EngineJob):
     """Loads `self.wanted()` and puts the head at the 3D cursor."""
 
     progress_label = "Loading the head"
@@ -25,21 +26,27 @@ class _AddsHead(EngineJob):
     def finish(self, context, reply):
         if context.mode != "OBJECT":
             bpy.ops.object.mode_set(mode="OBJECT")
-        obj = proxy.build(proxy.Geometry.from_reply(reply))
-        obj.mien.head = self.wanted()
-        obj.visible_camera = False
-        obj.location = context.scene.cursor.location
-        context.collection.objects.link(obj)
-        for other in context.selected_objects:
-            other.select_set(False)
-        obj.select_set(True)
-        context.view_layer.objects.active = obj
-        display.update()
+        add(context, reply, self.wanted())
         self.report({"INFO"}, f"Added {reply['name']} by {reply['author']} ({reply['licence']})")
         return {"FINISHED"}
 
 
-class MIEN_OT_add_head(_AddsHead, bpy.types.Operator):
+def add(context: bpy.types.Context, reply: dict[str, Any], head: str) -> bpy.types.Object:
+    """A new head object at the 3D cursor, selected and active, from head/load's reply for `head`."""
+    obj = proxy.build(proxy.Geometry.from_reply(reply))
+    obj.mien.head = head
+    obj.visible_camera = False
+    obj.location = context.scene.cursor.location
+    context.collection.objects.link(obj)
+    for other in context.selected_objects:
+        other.select_set(False)
+    obj.select_set(True)
+    context.view_layer.objects.active = obj
+    display.update()
+    return obj
+
+
+class MIEN_OT_add_head(AddsHead, bpy.types.Operator):
     """Add a talking head from the library at the 3D cursor, at life size"""
 
     bl_idname = "mien.add_head"
@@ -60,34 +67,11 @@ class MIEN_OT_add_head(_AddsHead, bpy.types.Operator):
     def wanted(self):
         if self.head:
             return self.head
-        names = [entry.name for entry in library.entries()]
+        names = [entry.head for entry in library.entries()]
         return session.DEFAULT_HEAD if session.DEFAULT_HEAD in names or not names else names[0]
 
 
-class MIEN_OT_add_head_file(_AddsHead, ImportHelper, bpy.types.Operator):
-    """Add a talking head from a .mien file at the 3D cursor"""
-
-    bl_idname = "mien.add_head_file"
-    bl_label = "Head from File"
-    bl_options = {"REGISTER", "UNDO"}
-
-    filename_ext = ".mien"
-    filter_glob: bpy.props.StringProperty(default="*.mien", options={"HIDDEN"})
-
-    poll = MIEN_OT_add_head.poll
-
-    def wanted(self):
-        return self.filepath
-
-    def invoke(self, context, event):
-        return ImportHelper.invoke(self, context, event)
-
-    def execute(self, context):
-        # Called by the file browser too, in whose window nothing may block.
-        return EngineJob.invoke(self, context, None) if not bpy.app.background else EngineJob.execute(self, context)
-
-
-CLASSES = (MIEN_OT_add_head, MIEN_OT_add_head_file)
+CLASSES = (MIEN_OT_add_head,)
 
 
 def _menu(self, context) -> None:

@@ -72,6 +72,23 @@ def build(geometry: Geometry) -> bpy.types.Object:
     return obj
 
 
+def replace(obj: bpy.types.Object, geometry: Geometry) -> None:
+    """Give a head object another head's geometry; its channels, keys, name and place stay."""
+    fresh = build(geometry)
+    old = obj.data
+    drivers = obj.animation_data.drivers if obj.animation_data else ()
+    for curve in [curve for curve in drivers if curve.data_path.startswith(f'modifiers["{MODIFIER}"]')]:
+        drivers.remove(curve)
+    if MODIFIER in obj.modifiers:
+        obj.modifiers.remove(obj.modifiers[MODIFIER])
+    obj.data = fresh.data
+    _pose_modifier(obj, geometry)
+    retarget(obj)
+    bpy.data.objects.remove(fresh)
+    if old.users == 0:
+        bpy.data.meshes.remove(old)
+
+
 # ── mesh ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

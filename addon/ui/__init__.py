@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from . import panels
+from . import bake, outside, panels
+
+_PARTS = (panels, outside, bake)
 
 
 def register() -> None:
-    panels.register()
+    for part in _PARTS:
+        part.register()
 
 
 def unregister() -> None:
-    panels.unregister()
+    for part in reversed(_PARTS):
+        part.unregister()

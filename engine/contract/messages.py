@@ -283,6 +283,10 @@ REQUESTS: dict[str, Check] = {
             "voice": _NAME,
             "text": text(100_000),
             "strengths": mapping(number(0, 10), most=100),
+            "speed": number(0.5, 2),
+            "pronunciations": mapping(text(200, 1), text(100, 1), 1000),
+            "given": mapping(anything),
+            "locked": mapping(list_of(row_of(_COUNT, _COUNT), most=10_000), _channel_name),
         },
     ),
     "emotion": record(
@@ -297,6 +301,13 @@ REQUESTS: dict[str, Check] = {
             "strength": number(0, 1.5),
         },
     ),
+    "sync": record({"audio": _PATH, "curves": mapping(anything)}),
+    "clean": record(
+        {"strength": number(0, 3)},
+        {"file": _PATH, "curves": mapping(anything), "fps": number(1, 1000)},
+    ),
+    "curves/write": record({"curves": mapping(anything), "file": _PATH, "form": one_of("mien", "arkit", "livelink")}),
+    "voices/install": _NOTHING,
     "shutdown": _NOTHING,
 }
 
@@ -376,6 +387,26 @@ RESULTS: dict[str, Check] = {
             "notes": list_of(text(40_000)),
         }
     ),
+    "sync": record(
+        {
+            "score": number(0, 1),
+            "confidence": number(-2, 2),
+            "distance": number(0, 2),
+            "offset": number(-1, 1),
+            "worst": list_of(row_of(_SECONDS, _SECONDS, number(0, 1))),
+        }
+    ),
+    "clean": record(
+        {
+            "curves": mapping(anything),
+            "keys": mapping(anything),
+            "duration": number(0),
+            "jerk": row_of(number(0), number(0)),
+            "notes": list_of(text()),
+        }
+    ),
+    "curves/write": _NOTHING,
+    "voices/install": record({"voices": list_of(_NAME)}),
     "shutdown": _NOTHING,
 }
 

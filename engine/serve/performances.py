@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ..contract import curves as curve_files
+from ..contract.curves import Curves
 from ..contract.errors import MienError
 from .jobs import Job
 
@@ -31,9 +35,12 @@ def perform(params: Mapping[str, Any], folder: Path, job: Job) -> dict[str, Any]
         "progress": job.progress,
         "cancelled": lambda: job.stopped,
     }
+    if "given" in params or "locked" in params:
+        settings["given"], settings["locked"] = _locks(params)
     if "line" in params:
         from ..speech import voices
 
+        settings |= {"speed": params.get("speed", 1.0), "pronunciations": params.get("pronunciations")}
         result = motion.perform_line(params["line"], params.get("voice", voices.DEFAULT_VOICE), **settings)
     else:
         result = motion.perform(params["audio"], params.get("text"), **settings)
@@ -49,6 +56,22 @@ def perform(params: Mapping[str, Any], folder: Path, job: Job) -> dict[str, Any]
     if result.sound is not None:
         reply["audio"] = str(_save_sound(result.sound, folder / f"line-{next(_numbers)}.wav"))
     return reply
+
+
+def _locks(params: Mapping[str, Any]) -> tuple[Curves, np.ndarray | None]:
+    """(curves that the artist has, bool [T, C] which of their values are kept): `locked` names ranges of frames."""
+    if "given" not in params:
+        raise MienError("Locks need the curves that they keep; send them as `given`.")
+    given = curve_files.from_json(params["given"], "The head's curves")
+    if "locked" not in params:
+        return given, None
+    locked = np.zeros(given.values.shape, bool)
+    for name, spans in params["locked"].items():
+        if name not in given.channels:
+            raise MienError(f"The channel {name!r} is locked but has no curve; unlock it or key it.")
+        for first, last in spans:
+            locked[first : last + 1, given.channels.index(name)] = True
+    return given, locked
 
 
 def _save_sound(sound: Any, path: Path) -> Path:

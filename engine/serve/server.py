@@ -47,8 +47,13 @@ class Server:
             "head/import": (self._files, self._work.import_head),
             "head/cloud": (self._files, self._work.cloud),
             "head/export": (self._files, self._work.export_head),
+            "faces/install": (self._files, self._work.install_faces),
             "perform": (self._performances, self._work.perform),
             "emotion": (self._performances, self._work.emotion),
+            "sync": (self._performances, self._work.sync),
+            "clean": (self._performances, self._work.clean),
+            "curves/write": (self._performances, self._work.write_curves),
+            "voices/install": (self._files, self._work.install_voices),
         }
         self._workers = [
             threading.Thread(target=self._labour, args=(queue,), name=f"mien-{name}", daemon=True)

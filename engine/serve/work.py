@@ -67,7 +67,10 @@ class Work:
             "backends": splat.backends(),
             "passes": [entry.name for entry in PASSES],
             "heads": [{"name": name, "path": str(path)} for name, path in library.library()],
-            "speech": {"voices": voices.installed()},
+            "speech": {
+                "voices": voices.installed(),
+                "all": [[name, *voices.described(name)] for name in voices.VOICES],
+            },
             "faces": faces.installed(),
         }
 
@@ -252,6 +255,28 @@ class Work:
         from .moods import emotion
 
         return emotion(params, job)
+
+    def sync(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        """`sync`."""
+        from .captures import sync
+
+        return sync(params, job)
+
+    def clean(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        """`clean`."""
+        from .captures import clean
+
+        return clean(params, job)
+
+    def write_curves(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        """`curves/write`."""
+        from .captures import write
+
+        return write(params, job)
+
+    def install_voices(self, params: Mapping[str, Any], job: Job) -> dict[str, Any]:
+        """`voices/install`."""
+        return run_command(["voices", "--install"], job)
 
 
 class Average:

@@ -1,0 +1,80 @@
+"""The panel for heads from outside: progress, landmarks to be corrected, and the way out as splats."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import session
+from ..head import importing, landmarks
+from ..head.settings import active_head
+from .panels import progress, wrapped
+
+_JOBS = ("mien.correct_landmarks", "mien.rig_again", "mien.export_splats", "mien.install_faces")
+
+
+class MIEN_PT_outside(bpy.types.Panel):
+    bl_label = "Splats"
+    bl_idname = "MIEN_PT_outside"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Mien"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context):
+        return session.missing_reason() is None and landmarks.cloud_in(context.scene) is None
+
+    def draw(self, context):
+        layout = self.layout
+        if any([progress(layout, job) for job in _JOBS]):
+            return
+        head = active_head(context)
+        column = layout.column(align=True)
+        if head is not None and importing.splat_of(head.mien.head):
+            column.operator("mien.correct_landmarks", icon="EMPTY_AXIS")
+        column.operator_context = "INVOKE_DEFAULT"
+        column.operator("mien.add_head_file", text="Head from File…", icon="IMPORT")
+        column.operator("mien.export_splats", text="Export Splats…", icon="EXPORT")
+        if session.capabilities().get("faces") is False:
+            wrapped(layout, context, "Splats of still heads need the face finder.", "INFO")
+            layout.operator("mien.install_faces", icon="IMPORT")
+
+
+class MIEN_PT_landmarks(bpy.types.Panel):
+    bl_label = "Landmarks"
+    bl_idname = "MIEN_PT_landmarks"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Mien"
+
+    @classmethod
+    def poll(cls, context):
+        return landmarks.cloud_in(context.scene) is not None
+
+    def draw(self, context):
+        layout = self.layout
+        if progress(layout, "mien.rig_again"):
+            return
+        wrapped(
+            layout,
+            context,
+            "Drag each point onto its place on the face: they snap to the splats. Left and right are the head's own.",
+            "INFO",
+        )
+        row = layout.row()
+        row.scale_y = 1.4
+        row.operator("mien.rig_again", icon="CHECKMARK")
+        layout.operator("mien.stop_correcting", icon="X")
+
+
+CLASSES = (MIEN_PT_landmarks, MIEN_PT_outside)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
