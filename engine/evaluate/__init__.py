@@ -15,6 +15,7 @@ import sys
 KINDS: dict[str, str] = {
     "speech": "timing, lip closures, keys, agreement with captured mouths",
     "performance": "mouths beside other programs, closures, what each part of the performer is for, time",
+    "voice": "how late the voice's phone times are, raw and corrected",
     "sync": "held-out offsets and scores of the sync network, beside an envelope",
     "clean": "jerk and peaks of cleaned captures, beside a Gaussian",
     "emotion": "directions in words against hand-written expectations",

@@ -58,8 +58,11 @@ CAPTURED: dict[str, dict[str, float]] = {
         for side in "lr"
     },
 }  # fmt: skip
-#: Spoken channels that the captures don't show: taken from the articulatory layer.
-_BY_RULE = ("AU25 Lips Part",)
+#: Spoken channels that the captures don't show, or only one of them does, and how much the articulatory layer's
+#: curve adds to them: three of four takes never move the lip corners, though the speaker's surely did.
+_BY_RULE: dict[str, float] = {"AU25 Lips Part": 0.7} | {
+    f"{name}.{side}": 1.0 for name in ("AU20 Lip Stretcher", "AU12 Lip Corner Puller", "AU14 Dimpler") for side in "LR"
+}
 UPPER = tuple(name for name, zone in zip(layout.CHANNELS, layout.ZONE_OF, strict=True) if zone == 2)
 
 
@@ -264,21 +267,21 @@ def load(
         hold: More takes to leave out.
         spliced: How many spliced minutes are made from each take.
     """
-    heard = []
+    listened = []
     for name in takes(data, hold):
         weights, names, fps = load_take(data, name)
         wave = data / "motion" / "facegood" / f"{name}.wav"
-        speech = _cached(cache, name, lambda wave=wave: analyse.analyse(sound.read(wave)))
+        speech = heard(cache, name, lambda wave=wave: analyse.analyse(sound.read(wave)))
         times = np.arange(conditions.frames_of(speech.duration)) / layout.FPS
         mouth = from_capture(weights, names)
         mouth = np.column_stack([np.interp(times, np.arange(len(mouth)) / fps, line) for line in mouth.T])
-        heard.append((name, speech, mouth, by_rule(speech, times)))
-    gains = _gains([(mouth, rule) for _, _, mouth, rule in heard])
+        listened.append((name, speech, mouth, by_rule(speech, times)))
+    gains = _gains([(mouth, rule) for _, _, mouth, rule in listened])
     captured = []
-    for name, speech, mouth, rule in heard:
+    for name, speech, mouth, rule in listened:
         tell(f"{name}: {speech.duration:.0f} s")
-        for channel in _BY_RULE:
-            mouth[:, layout.INDEX[channel]] = 0.7 * rule[:, layout.INDEX[channel]]
+        for channel, share in _BY_RULE.items():
+            mouth[:, layout.INDEX[channel]] += share * rule[:, layout.INDEX[channel]]
         random = np.random.default_rng(zlib.crc32(name.encode()))
         captured.append(to_clip(speech, mouth, len(captured)))
         for _ in range(spliced):
@@ -305,8 +308,8 @@ def _spoken(cache: Path | None, tell: Callable[[str], None]) -> Iterator[tuple[S
             tell(f"English lines are left out: {error}")
 
 
-def _cached(cache: Path | None, name: str, make: Callable[[], Speech]) -> Speech:
-    """A `Speech` from the cache folder, or made and put there (arrays and JSON, no pickle)."""
+def heard(cache: Path | None, name: str, make: Callable[[], Speech]) -> Speech:
+    """What is heard in a sound: from the cache folder, or made and put there (arrays and JSON, no pickle)."""
     if cache is None:
         return make()
     path = cache / f"{name}.npz"

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from ..motion.diffusion import conditions, layout
-from ..motion.diffusion.network import KERNEL, KEY_FEATURES, KEY_KERNEL
+from ..motion.diffusion.network import DIRECT_KERNEL, KERNEL, KEY_FEATURES, KEY_KERNEL
 
 HINGE_MARGIN = 1.0
 #: (zone, preferred source, the others): what the hinge keeps. The transition zone listens to all alike.
@@ -52,7 +53,11 @@ class Denoiser(nn.Module):
             "2": nn.Conv1d(size, size, KERNEL, dilation=4),
             "token": nn.Linear(layout.PATCH * size, size),
         })  # fmt: skip
+        self.straight = nn.Conv1d(conditions.AUDIO_SIZE, channels, DIRECT_KERNEL)
         self.direct = nn.Linear(size, channels)
+        for module in (self.straight, self.direct):
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
         self.emotion = nn.ModuleDict({"token": nn.Linear(layout.PATCH * conditions.EMOTION_SIZE, size)})
         if encoder:
             self.given = nn.ModuleDict({
@@ -100,6 +105,12 @@ class Denoiser(nn.Module):
         self.register_buffer("_zone", zone, persistent=False)
         self.register_buffer("_spoken", torch.as_tensor(layout.SPOKEN).float(), persistent=False)
 
+    def start_from(self, kernel: np.ndarray, bias: np.ndarray) -> None:
+        """Begin with what a linear filter [C, AUDIO_SIZE, DIRECT_KERNEL] makes of the sound."""
+        with torch.no_grad():
+            self.straight.weight.copy_(torch.from_numpy(kernel))
+            self.straight.bias.copy_(torch.from_numpy(bias))
+
     def hinge(self) -> torch.Tensor:
         """How far the zones' preferences fall short of the margin: 0 while each zone keeps to its own sources."""
         total = self.zones.new_zeros(())
@@ -130,7 +141,7 @@ class Denoiser(nn.Module):
         x = F.gelu(_convolve(self.audio["0"], audio))
         x = x + F.gelu(_convolve(self.audio["1"], x))
         x = x + F.gelu(_convolve(self.audio["2"], x))
-        direct = self.direct(x) * self._spoken * heard
+        direct = (_convolve(self.straight, audio) + self.direct(x)) * self._spoken * heard
         audio = self.audio["token"](x.reshape(batch, layout.PATCHES, -1))
         emotion = self.emotion["token"](emotion.reshape(batch, layout.PATCHES, -1))
         features = self._encode(given, mask)

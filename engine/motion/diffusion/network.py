@@ -19,6 +19,7 @@ from . import layout
 Weights = Mapping[str, np.ndarray]
 KERNEL = 5
 KEY_KERNEL = 9
+DIRECT_KERNEL = 11
 KEY_FEATURES = 6
 """What the temporal encoder tells of a channel: its smoothed value, how sure it is of it, and four numbers more."""
 
@@ -142,7 +143,7 @@ def know(w: Weights, told: Told, batch: int) -> Known:
         audio = np.broadcast_to(w["absent"][0], (batch, layout.PATCHES, size))
     else:
         features = heard(w, told.audio)
-        direct = linear(w, "direct", features) * layout.SPOKEN
+        direct = (convolve(w, "straight", told.audio) + linear(w, "direct", features)) * layout.SPOKEN
         audio = linear(w, "audio.token", _patches(features))
     if told.emotion is None:
         emotion = np.broadcast_to(w["absent"][1], (batch, layout.PATCHES, size))

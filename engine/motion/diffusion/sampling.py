@@ -21,6 +21,8 @@ STEPS = 6
 SOURCES = ("speech", "emotion", "keys")
 """What can be guided by, in the order of `layout.SOURCES`."""
 TEMPERATURE = 0.8
+VARIETY: np.ndarray = np.array([0.4, 0.7, 1.0])[layout.ZONE_OF]
+"""[C] how far a take may leave what is most likely: speech leaves a mouth less freedom than a brow."""
 _BLOCK = 256
 _BATCH = 24
 
@@ -88,11 +90,15 @@ def sample(
     levels = np.linspace(1.0, 0.0, steps + 1)
     curve = temperature * noise(order.seed, 0, padded)
     locked, wanted = _locked(order, padded)
+    likely = np.zeros_like(curve)
     blend = _blend(starts, padded)
     for index, (level, following) in enumerate(itertools.pairwise(levels)):
         clean = np.zeros_like(curve)
         for windows, (_, share) in zip(told, variants, strict=True):
             clean += share * windows.denoise(curve, float(level), blend)
+        likely = clean if index == 0 else likely  # from noise alone the denoiser answers with the mean
+        if following <= 0:
+            clean = likely + VARIETY * (clean - likely)
         clean = np.where(locked, wanted, clean)
         if tick:
             tick((index + 1) / steps)
