@@ -20,7 +20,7 @@ MINIMUM_UNITS = 6
 
 _SIDES = {"l": "Left", "left": "Left", "r": "Right", "right": "Right"}
 _PREFIXES = {
-    "arkit", "ar", "blendshape", "blendshapes", "shape", "shapes", "bs", "face", "facial", "head", "expression",
+    "arkit", "ar", "kit", "blendshape", "blendshapes", "shape", "shapes", "bs", "face", "facial", "head", "expression",
     "expressions", "exp", "key", "facs", "fac", "ctrl",
 }  # fmt: skip
 _CORRECTIVE = {"corrective", "correctives", "corr", "cor", "combo", "combination", "fix", "and", "x", "c"}

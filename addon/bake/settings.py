@@ -51,7 +51,7 @@ class MienBake(bpy.types.PropertyGroup):
     )  # fmt: skip
     folder: bpy.props.StringProperty(
         name="Folder", description="Where the pictures and the mesh are written, in a folder of the head's name",
-        subtype="DIR_PATH", default="//bake",
+        subtype="DIR_PATH", default="//bake", options={"PATH_SUPPORTS_BLEND_RELATIVE"},
     )  # fmt: skip
     quality: bpy.props.EnumProperty(name="Quality", description="How many pictures", items=QUALITIES, default="GOOD")
     size: bpy.props.IntProperty(

@@ -280,7 +280,8 @@ def _append_half(joined, materials: list, evaluated, space: Space, middle: float
     mesh = bpy.data.meshes.new_from_object(evaluated)
     mesh.transform(evaluated.matrix_world)
     offset = len(materials)
-    materials.extend(slot.material for slot in evaluated.material_slots)
+    # The original's: what belongs to the evaluated one is freed with it.
+    materials.extend(slot.material for slot in evaluated.original.material_slots)
     for polygon in mesh.polygons:
         polygon.material_index += offset
     before = set(joined.verts)

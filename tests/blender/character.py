@@ -40,7 +40,7 @@ def build(subdivide: int = 1) -> list[bpy.types.Object]:
     eyes = [_eye(side) for side in EYES]
     for thing, colour in ((head, (0.8, 0.5, 0.4)), *((eye, (0.1, 0.2, 0.6)) for eye in eyes)):
         material = bpy.data.materials.new(thing.name)
-        material.use_nodes = True
+        material.use_nodes = True  # 4.5 makes them without
         material.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value = (*colour, 1)
         thing.data.materials.append(material)
         thing.matrix_world = PLACE @ thing.matrix_world
