@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
+import pickle
 import struct
 import zipfile
 from pathlib import Path
@@ -19,7 +20,7 @@ from engine.contract.errors import MienError
 from engine.heads import format as head_format
 from engine.heads import library
 from engine.heads.deform import Deformer, matrices
-from engine.heads.foreign import exporting, gltf, importing, lam, landmarks, ply, spz, still
+from engine.heads.foreign import exporting, flame, gltf, importing, lam, landmarks, ply, spz, still
 from engine.heads.foreign.splats import (
     HEAD_FROM_RUB,
     Splats,
@@ -624,6 +625,145 @@ def test_a_face_is_found_whichever_way_it_is_turned_and_whatever_its_size():
             scale, shift = 10.0 ** (number - 2), np.array([3.0, -1.0, 2.0]) * number
             found = landmarks.find(moved(there, turn, scale, shift), "x", detect, another)
             assert np.abs((found - shift) @ turn / scale - own).mean() < 0.001, number
+
+
+# GaussianAvatars with FLAME -------------------------------------------------------------------------------------------
+
+
+def flame_shaped(folder: Path, pose: dict[str, float] | None = None) -> tuple[head_format.Head, dict, np.ndarray]:
+    """Ada as if she were a GaussianAvatars avatar: `point_cloud.ply`, `flame_param.npz` and a FLAME-shaped model.
+
+    Expressions are random mixtures of her units, so what an import should find is known; the jaw is a joint.
+
+    Returns: (Ada, the model's arrays, the vertices of hers that it has).
+    """
+    head = head_format.load(library.find("Ada"))
+    parts = [head.parts.index(name) for name in ("skin", "eye.L", "eye.R", "teeth.upper", "teeth.lower")]
+    chosen = np.flatnonzero(np.isin(head["mesh.part"], parts))
+    used = np.unique(head["mesh.triangles"][chosen])
+    number = np.full(len(head["mesh.vertices"]), -1)
+    number[used] = np.arange(len(used))
+    vertices = head["mesh.vertices"][used].astype(np.float64) @ HEAD_FROM_RUB
+    faces = number[head["mesh.triangles"][chosen]]
+    units = np.zeros((len(head.units), len(head["mesh.vertices"]), 3))
+    units[:, head["units.vertex_ids"]] = head["units.deltas"]
+    units = units[:, used] @ HEAD_FROM_RUB
+    random = np.random.default_rng(4)
+    jaw = head.units.index("jawOpen")
+    mixed = random.normal(size=(80, len(units) - 1)) @ np.delete(units, jaw, 0).reshape(len(units) - 1, -1)
+    opening = np.linalg.norm(units[jaw], axis=1)
+    weights = np.zeros((len(used), 5))
+    weights[:, 2] = opening / opening.max()
+    weights[:, 1] = np.minimum(head["mesh.head_weight"][used], 1 - weights[:, 2])
+    weights[:, 0] = 1 - weights.sum(axis=1)
+    ears = np.array(head.neck_pivot) @ HEAD_FROM_RUB + [0, 0.02, 0]
+    regressor = np.zeros((5, len(used)))
+    for row, place in enumerate((ears - [0, 0.1, 0], ears - [0, 0.02, 0], ears)):
+        # The combination of four vertices that lies there.
+        four = random.choice(len(used), 4, replace=False)
+        regressor[row, four] = np.linalg.solve(np.vstack([vertices[four].T, np.ones(4)]), np.append(place, 1))
+    for row, side in ((3, "left"), (4, "right")):
+        ball = faces[head["mesh.part"][chosen] == head.parts.index(f"eye.{side[0].upper()}")]
+        regressor[row, np.unique(ball)] = 1 / len(np.unique(ball))
+    shapes = random.normal(scale=1e-3, size=(len(used), 3, 300))
+    person = random.normal(scale=0.1, size=300)
+    model = {
+        "v_template": vertices - shapes @ person,
+        "f": faces.astype(np.uint32),
+        "shapedirs": np.concatenate([shapes, np.moveaxis(mixed.reshape(80, -1, 3), 0, 2)], axis=2),
+        "posedirs": np.zeros((36, 3 * len(used))),
+        "J_regressor": regressor,
+        "weights": weights,
+    }
+    folder.mkdir(exist_ok=True)
+    np.savez(folder / "flame.npz", **model)
+    np.savez(folder / "flame_param.npz", shape=person, expr=np.zeros((3, 80)), static_offset=np.zeros((1, 4, 3)))
+    owner = np.full(len(head["mesh.triangles"]), -1)
+    owner[chosen] = np.arange(len(chosen))
+    binding = owner[head["gaussians.triangle"]]
+    splats = moved(from_gaussians(Deformer(head)(NEUTRAL)), HEAD_FROM_RUB.T)[binding >= 0]
+    binding = binding[binding >= 0]
+    centre, axes, size = flame._bases(vertices[faces])
+    inverse = axes[binding].transpose(0, 2, 1)
+    local = Splats(
+        (np.einsum("nij,nj->ni", inverse, splats.position - centre[binding]) / size[binding, None]).astype(np.float32),
+        quaternions(inverse @ matrices(splats.rotation.astype(np.float64))).astype(np.float32),
+        (splats.log_scale - np.log(size[binding])[:, None]).astype(np.float32),
+        splats.opacity_logit,
+        # GaussianAvatars does not turn colours with the triangles.
+        splats.sh,
+    )
+    ply.write(local, folder / "plain.ply")
+    data = (folder / "plain.ply").read_bytes()
+    header, body = data.split(b"end_header\n", 1)
+    rows = np.frombuffer(body, "<f4").reshape(len(binding), -1)
+    rows = np.concatenate([rows, binding[:, None]], axis=1, dtype="<f4")
+    (folder / "point_cloud.ply").write_bytes(header + b"property float binding_0\nend_header\n" + rows.tobytes())
+    return head, model, used
+
+
+def test_gaussian_avatars_triangles_are_as_they_document_them():
+    """Along the first edge, the normal, and across; half the sum of that edge and the height over it."""
+    corners = np.array([[[0.0, 0, 0], [2, 0, 0], [0, 1, 0]]])
+    centre, axes, size = flame._bases(corners)
+    np.testing.assert_allclose(centre, [[2 / 3, 1 / 3, 0]])
+    np.testing.assert_allclose(axes[0].T, [[1, 0, 0], [0, 0, 1], [0, -1, 0]], atol=1e-12)
+    assert size[0] == 1.5 and np.linalg.det(axes[0]) == pytest.approx(1)
+
+
+@needs_mediapipe
+@pytest.mark.slow
+def test_a_gaussian_avatar_moves_with_the_artists_flame(tmp_path):
+    source, _, used = flame_shaped(tmp_path / "a")
+    head = importing.import_head(tmp_path / "a" / "point_cloud.ply", flame=str(tmp_path / "a" / "flame.npz"))
+    assert {"skin", "eye.L", "eye.R", "teeth.upper", "teeth.lower"} == set(head.parts)
+    assert head.figures["splats_left_out"] == 0
+    np.testing.assert_allclose(head["mesh.vertices"], source["mesh.vertices"][used], atol=1e-3)
+    before, after = Deformer(source), Deformer(head)
+    for name in ("AU26 Jaw Drop", "AU12 Lip Corner Puller.L", "AU02 Outer Brow Raiser.R", "AU45 Blink.L"):
+        values = channels.from_mapping({name: 1.0})
+        wanted = (before.mesh(values) - before.mesh(NEUTRAL))[used]
+        found = after.mesh(values) - after.mesh(NEUTRAL)
+        agree = (wanted * found).sum() / (np.linalg.norm(wanted) * np.linalg.norm(found))
+        assert agree > 0.8 and 0.6 < np.linalg.norm(found) / np.linalg.norm(wanted) < 1.4, name
+    camera = orbit(np.array(source.camera_target), 0.3, 0.0, source.camera_distance, 0.4, 160)
+    shown = CpuBackend().render(Frame([after(NEUTRAL)], camera), ["Combined"])["Combined"]
+    kept = np.isin(np.arange(len(source["mesh.part"])), np.flatnonzero(source["mesh.part"] >= 0))
+    assert kept.all() and np.isfinite(shown).all() and shown[..., 3].max() > 0.9
+
+
+def test_a_wrong_flame_is_refused_with_a_sentence(tmp_path, capsys):
+    folder = tmp_path / "a"
+    _, model, _ = flame_shaped(folder)
+    cases = {
+        "pickle.npz": (pickle.dumps({"v_template": 1}), "pickle"),
+        "text.npz": (b"hello", "no .npz"),
+        "cut.npz": ((folder / "flame.npz").read_bytes()[:5000], "can't be read"),
+    }
+    for name, (data, word) in cases.items():
+        (tmp_path / name).write_bytes(data)
+        refused_flame(tmp_path, capsys, folder / "point_cloud.ply", tmp_path / name, word)
+    np.savez(tmp_path / "objects.npz", **{**model, "v_template": np.array([{}, 1], dtype=object)})
+    refused_flame(tmp_path, capsys, folder / "point_cloud.ply", tmp_path / "objects.npz", "pickled objects")
+    np.savez(tmp_path / "lacks.npz", **{key: value for key, value in model.items() if key != "weights"})
+    refused_flame(tmp_path, capsys, folder / "point_cloud.ply", tmp_path / "lacks.npz", "'weights'")
+    np.savez(tmp_path / "other.npz", **{**model, "weights": model["weights"][:-1]})
+    refused_flame(tmp_path, capsys, folder / "point_cloud.ply", tmp_path / "other.npz", "other shapes")
+    np.savez(tmp_path / "less.npz", **{**model, "f": model["f"][:500]})
+    refused_flame(tmp_path, capsys, folder / "point_cloud.ply", tmp_path / "less.npz", "500")
+    (folder / "flame_param.npz").unlink()
+    refused_flame(tmp_path, capsys, folder / "point_cloud.ply", folder / "flame.npz", "flame_param.npz")
+    refused(tmp_path, capsys, folder / "point_cloud.ply", "FLAME", "--flame")
+
+
+def refused_flame(tmp_path, capsys, avatar: Path, model: Path, word: str) -> None:
+    out = tmp_path / "out.mien"
+    assert main(["import-head", str(avatar), "--flame", str(model), "--out", str(out)]) == 2
+    sentence = capsys.readouterr().err.strip().splitlines()[-1]
+    assert word in sentence and sentence.endswith(".") and not out.exists(), sentence
+
+
+# A still head, whole --------------------------------------------------------------------------------------------------
 
 
 @needs_mediapipe

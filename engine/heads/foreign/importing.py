@@ -19,12 +19,17 @@ from .. import format as head_format
 from .. import library
 from ..deform import Deformer
 from . import lam, landmarks, ply, spz
+from .flame import rig_avatar
 from .splats import Splats, read_whole
 from .still import rig_still
 
 TEMPLATE = "Ada"
 """The library head that lends a still splat its motion, unless another is named."""
 KINDS = "a LAM avatar .zip, or a still head as a Gaussian splat .ply or .spz"
+_NEEDS_FLAME = (
+    "{path} is a GaussianAvatars file, which is bound to the FLAME model that Mien may not carry; give your own FLAME "
+    "as .npz with --flame (in Blender: FLAME Model)."
+)
 _THUMBNAIL = 256
 
 
@@ -36,6 +41,7 @@ def import_head(
     save_landmarks: str | None = None,
     licence: str | None = None,
     author: str | None = None,
+    flame: str | None = None,
     tell: Tell = silent,
 ) -> head_format.Head:
     """A head from a file of another program's, with a thumbnail.
@@ -45,6 +51,7 @@ def import_head(
         template: For a still head: the library head, or head file, whose motion it takes over.
         points: For a still head: a landmark file that corrects what is found.
         save_landmarks: For a still head: where to write the landmarks that were used.
+        flame: For a GaussianAvatars PLY: the artist's FLAME model as .npz.
         licence, author: What is known of them; a file says neither.
         tell: Called with what is done and how far it is.
 
@@ -59,10 +66,15 @@ def import_head(
             raise MienError(f"{path} comes with its own rig, so landmarks have no use; leave --landmarks out.")
         head = _from_zip(path, name)
     else:
-        splats = read_still(path)
-        given = landmarks.load(points) if points else None
+        table, splats = _still(path)
         base = head_format.load(library.find(template))
-        head = rig_still(splats, base, name, str(path), given, save_landmarks, tell)
+        if splats is None:
+            if flame is None:
+                raise MienError(_NEEDS_FLAME.format(path=path))
+            head = rig_avatar(table, path, Path(flame), base, name, tell)
+        else:
+            given = landmarks.load(points) if points else None
+            head = rig_still(splats, base, name, str(path), given, save_landmarks, tell)
     head = replace(head, licence=licence or head.licence, author=author or head.author)
     tell(0.95, "Taking its portrait")
     return replace(head, thumbnail=thumbnail(head))
@@ -87,13 +99,25 @@ def read_still(path: Path) -> Splats:
     Raises:
         MienError: It is neither, or damaged.
     """
+    splats = _still(path)[1]
+    if splats is None:
+        raise MienError(_NEEDS_FLAME.format(path=path))
+    return splats
+
+
+def _still(path: Path) -> tuple[dict[str, np.ndarray], Splats | None]:
+    """(a PLY's columns, the splats): GaussianAvatars' splats lie in the frames of FLAME's triangles, so there are none.
+
+    Raises:
+        MienError: It is neither PLY nor SPZ, or damaged.
+    """
     match kind(path):
         case "ply":
             table = ply.columns(read_whole(path, ply.MAX_BYTES), str(path))
-            _refuse_avatars(table, path)
-            return ply.splats(table, str(path))
+            bound = any(column.startswith("binding") for column in table)
+            return table, None if bound else ply.splats(table, str(path))
         case "spz":
-            return spz.read(path)
+            return {}, spz.read(path)
     raise MienError(f"{path} is no still head; give a Gaussian splat .ply or .spz.")
 
 
@@ -136,15 +160,6 @@ def _from_zip(path: Path, name: str) -> head_format.Head:
     return lam.read(path, name)
 
 
-def _refuse_avatars(table: dict[str, np.ndarray], path: Path) -> None:
-    """GaussianAvatars' PLY files hold splats in the frames of FLAME's triangles: without FLAME they are a heap."""
-    if any(column.startswith("binding") for column in table):
-        raise MienError(
-            f"{path} is a GaussianAvatars file, which is bound to the FLAME model that Mien may not carry; save one "
-            "posed frame as a plain 3DGS PLY with GaussianAvatars' own viewer, where you have FLAME, and import that."
-        )
-
-
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("import-head", help="make a head file from another program's head")
     parser.add_argument("file", metavar="FILE", help=KINDS)
@@ -155,6 +170,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--template", default=TEMPLATE, metavar="HEAD", help="still heads: whose motion (%(default)s)")
     parser.add_argument("--landmarks", metavar="FILE", help="still heads: landmarks that correct those found")
     parser.add_argument("--save-landmarks", metavar="FILE", help="still heads: write the landmarks, to be corrected")
+    parser.add_argument("--flame", metavar="FLAME.npz", help="GaussianAvatars files: your own FLAME model")
     add_argument(parser)
     parser.set_defaults(func=run)
 
@@ -164,7 +180,15 @@ def run(args: argparse.Namespace) -> int:
         raise MienError(f"The folder {args.out.parent} does not exist; make it or choose another for --out.")
     tell = teller(args.progress)
     head = import_head(
-        args.file, args.name, args.template, args.landmarks, args.save_landmarks, args.licence, args.author, tell
+        args.file,
+        args.name,
+        args.template,
+        args.landmarks,
+        args.save_landmarks,
+        args.licence,
+        args.author,
+        args.flame,
+        tell,
     )
     head_format.save(head, args.out)
     if args.progress:

@@ -164,6 +164,11 @@ def _stranger(
 # The template, fitted -------------------------------------------------------------------------------------------------
 
 
+def fitted(template: head_format.Head, there: np.ndarray, here: np.ndarray) -> Rig:
+    """The template's rig bent so that its landmarks `there` come to `here`."""
+    return _fitted(template, there, here)[0]
+
+
 def _fitted(template: head_format.Head, there: np.ndarray, here: np.ndarray) -> tuple[Rig, np.ndarray, np.ndarray, Rim]:
     """The template's rig bent so that its landmarks `there` come to `here`; and which triangles line the mouth [T]
     and which lie between the closed lips [T]; and the lips' rim.
