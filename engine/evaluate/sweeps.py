@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numba
@@ -132,10 +132,10 @@ def turns(studio: Studio) -> Sweep:
     return sweep
 
 
-def channel_sweeps(studio: Studio) -> Iterator[Sweep]:
-    """Every channel from one end of its slider to the other, from the front and, but for head turns, close."""
+def channel_sweeps(studio: Studio, entries: Sequence[channels.Channel] = channels.CHANNELS) -> Iterator[Sweep]:
+    """Channels from one end of its slider to the other, from the front and, but for head turns, close."""
     portrait, close = view(studio.head, 0.0, SIZE, SIZE), face_view(studio.head, SIZE, 0.22)
-    for entry in channels.CHANNELS:
+    for entry in entries:
         sweep = Sweep(entry.name)
         low, high = (entry.minimum if entry.minimum < 0 else 0.0), entry.soft_maximum
         if entry.unit == "radians":
