@@ -69,7 +69,7 @@ class EngineJob:
     def invoke(self, context, event):
         if bpy.app.background:
             return self.execute(context)
-        if running(self.bl_idname):
+        if running(type(self).bl_idname):
             self.report({"WARNING"}, f"{self.bl_label} is still running; press Esc in the 3D view to stop it.")
             return {"CANCELLED"}
         try:
@@ -82,12 +82,12 @@ class EngineJob:
         self._timer = manager.event_timer_add(0.1, window=context.window)
         manager.modal_handler_add(self)
         manager.progress_begin(0, 100)
-        _running.add(self.bl_idname)
-        state.start(self.bl_idname, self.progress_label)
+        _running.add(type(self).bl_idname)
+        state.start(type(self).bl_idname, self.progress_label)
         return {"RUNNING_MODAL"}
 
     def modal(self, context, event):
-        if (event.type == "ESC" and event.value == "PRESS") or state.stop_wanted(self.bl_idname):
+        if (event.type == "ESC" and event.value == "PRESS") or state.stop_wanted(type(self).bl_idname):
             if self._ticket is not None:
                 self._ticket.cancel()
             self._end(context)
@@ -98,7 +98,7 @@ class EngineJob:
         try:
             fraction, text = self._ticket.progress if self._ticket is not None else self._step(context)
             context.window_manager.progress_update(int(fraction * 100))
-            state.tell(self.bl_idname, fraction, text or self.progress_label)
+            state.tell(type(self).bl_idname, fraction, text or self.progress_label)
             if self._ticket is None or not self._ticket.done:
                 return {"RUNNING_MODAL"}
             following = self.follow(context, self._ticket.wait(0.0))
@@ -151,8 +151,8 @@ class EngineJob:
             context.window_manager.event_timer_remove(self._timer)
             context.window_manager.progress_end()
             self._timer = None
-        _running.discard(self.bl_idname)
-        state.end(self.bl_idname)
+        _running.discard(type(self).bl_idname)
+        state.end(type(self).bl_idname)
 
 
 class _State:

@@ -67,15 +67,15 @@ class MIEN_OT_install_engine(bpy.types.Operator):
         self._begin()
         self._timer = context.window_manager.event_timer_add(0.2, window=context.window)
         context.window_manager.modal_handler_add(self)
-        jobs.state.start(self.bl_idname, "Installing the engine")
+        jobs.state.start(type(self).bl_idname, "Installing the engine")
         return {"RUNNING_MODAL"}
 
     def modal(self, context, event):
-        if jobs.state.stop_wanted(self.bl_idname):
+        if jobs.state.stop_wanted(type(self).bl_idname):
             current.cancel()
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
-        jobs.state.tell(self.bl_idname, current.fraction, current.message)
+        jobs.state.tell(type(self).bl_idname, current.fraction, current.message)
         if not current.finished:
             return {"PASS_THROUGH"}
         self._end(context)
@@ -90,7 +90,7 @@ class MIEN_OT_install_engine(bpy.types.Operator):
         if self._timer is not None:
             context.window_manager.event_timer_remove(self._timer)
             self._timer = None
-        jobs.state.end(self.bl_idname)
+        jobs.state.end(type(self).bl_idname)
 
     def _conclude(self, installer: Installer) -> set[str]:
         if installer.cancelled:
