@@ -19,6 +19,7 @@ KINDS: dict[str, str] = {
     "sync": "held-out offsets and scores of the sync network, beside an envelope",
     "clean": "jerk and peaks of cleaned captures, beside a Gaussian",
     "emotion": "directions in words against hand-written expectations",
+    "foreign": "faces found in splats, imported heads that speak",
     "heads": "held-out pictures, faces read back, turns and sweeps",
 }
 
