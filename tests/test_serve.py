@@ -426,7 +426,7 @@ def test_moods_by_label_and_by_valence_and_arousal(engine):
 
 def test_what_is_no_mood_is_said(engine):
     assert "choose one" in engine.refused("emotion", fps=24)[1]
-    assert "choose one" in engine.refused("emotion", fps=24, label="joy", va=[[0, 0]])[1]
+    assert "no emotion label" in engine.refused("emotion", fps=24, label="joy", va=[[0, 0]])[1]
     code, sentence = engine.refused("emotion", fps=24, label="chartreuse")
     assert (code, "chartreuse" in sentence) == (messages.BAD_INPUT, True)
     with pytest.raises(messages.MessageError, match="words"):

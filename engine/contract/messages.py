@@ -299,6 +299,14 @@ REQUESTS: dict[str, Check] = {
             "words": list_of(_SPOKEN, most=20_000),
             "phones": list_of(_SPOKEN),
             "strength": number(0, 1.5),
+            "audio": _PATH,
+            "transcript": text(20_000),
+            "example": mapping(anything),
+            "weights": mapping(number(0, 1), _NAME, 10),
+            # {zone: a value at each frame}: who wins there, 0 speech, 1 emotion.
+            "priority": mapping(list_of(number(0, 1)), _NAME, 16),
+            # {channel: a value at each frame}: what speech moves where the emotion may be to win.
+            "under": mapping(list_of(number()), _channel_name),
         },
     ),
     "sync": record({"audio": _PATH, "curves": mapping(anything)}),

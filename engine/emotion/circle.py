@@ -61,8 +61,8 @@ def face(valence: float | np.ndarray, arousal: float | np.ndarray) -> np.ndarray
     return values
 
 
-def curves(points: Sequence[tuple[float, float]], fps: float = 24.0, duration: float | None = None) -> Curves:
-    """AU curves along points of the pad: from neutral to one point, or evenly timed through several.
+def track(points: Sequence[tuple[float, float]], fps: float = 24.0, duration: float | None = None) -> np.ndarray:
+    """[T, 2] along points of the pad: from neutral to one point, or evenly timed through several.
 
     Raises:
         MienError: A value is not within −1 … 1.
@@ -79,14 +79,22 @@ def curves(points: Sequence[tuple[float, float]], fps: float = 24.0, duration: f
     path = np.array(points, dtype=float)
     if len(path) == 1:
         phase = np.clip(times / min(0.8, length), 0, 1)
-        track = (phase**3 * (10 + phase * (6 * phase - 15)))[:, None] * path
-    else:
-        position = np.clip(times / length, 0, 1) * (len(path) - 1)
-        low = np.minimum(position.astype(int), len(path) - 2)
-        phase = position - low
-        ease = (phase * phase * (3 - 2 * phase))[:, None]
-        track = path[low] * (1 - ease) + path[low + 1] * ease
-    full = slots().to_channels(face(track[:, 0], track[:, 1]))
+        return (phase**3 * (10 + phase * (6 * phase - 15)))[:, None] * path
+    position = np.clip(times / length, 0, 1) * (len(path) - 1)
+    low = np.minimum(position.astype(int), len(path) - 2)
+    phase = position - low
+    ease = (phase * phase * (3 - 2 * phase))[:, None]
+    return path[low] * (1 - ease) + path[low + 1] * ease
+
+
+def curves(points: Sequence[tuple[float, float]], fps: float = 24.0, duration: float | None = None) -> Curves:
+    """AU curves along points of the pad: from neutral to one point, or evenly timed through several.
+
+    Raises:
+        MienError: As `track`.
+    """
+    path = track(points, fps, duration)
+    full = slots().to_channels(face(path[:, 0], path[:, 1]))
     used = np.flatnonzero(np.abs(full).max(axis=0) > 1e-6)
     used = used if len(used) else np.array([contract.INDEX["AU12 Lip Corner Puller.L"]])
     return Curves(fps, tuple(contract.NAMES[column] for column in used), full[:, used])

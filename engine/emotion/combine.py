@@ -19,46 +19,42 @@ from .tables import data
 
 #: (symbol, start, end) in seconds, as a performance has them.
 Phones = Sequence[tuple[str, float, float]]
+#: {zone: a number, or one at each frame}: 0 speech alone, 0.5 both, 1 the emotion before speech.
+Priority = Mapping[str, float | Sequence[float] | np.ndarray]
 SILENCE = "sil"
 _ZONES = ("mouth", "jaw_tongue")
 
 
-def combine(speech: Curves, emotion: Curves, phones: Phones, priority: Mapping[str, float] | None = None) -> Curves:
+def combine(speech: Curves, emotion: Curves, phones: Phones, priority: Priority | None = None) -> Curves:
     """Speech with an emotion laid over it.
 
     Args:
         speech: The spoken line's curves; the result has their frame rate and length.
         emotion: Emotion curves at any frame rate; the last frame is held.
         phones: The line's phones, in order.
-        priority: {zone: 0 … 1} who wins in a zone: 0 is speech alone, 1 is the emotion as far as articulation
-            allows. Above 0.5 the emotion is whole and speech's own movement of that zone, outside the mouth and jaw,
-            gives way.
+        priority: {zone: 0 … 1, or that at each frame of speech} who wins in a zone: 0 is speech alone, 1 is the
+            emotion as far as articulation allows. Above 0.5 the emotion is whole and speech's own movement of that
+            zone, outside the mouth and jaw, gives way.
 
     Raises:
         MienError: A priority names no zone, or is out of range.
     """
-    weights = _weights(priority)
     times = np.arange(len(speech.values)) / speech.fps
     base = speech.dense()
-    for column, channel in enumerate(contract.CHANNELS):
-        if channel.zone not in _ZONES:
-            base[:, column] *= min(1.0, 2 * (1 - weights[channel.zone]))
-    total = contract.clamp(base + added(emotion, phones, times, priority))
+    total = contract.clamp(base + added(emotion, phones, times, priority) - yielded(base, priority))
     used = np.flatnonzero(np.abs(total).max(axis=0) > 1e-9)
     used = np.union1d(used, [contract.INDEX[name] for name in speech.channels])
     return Curves(speech.fps, tuple(contract.NAMES[column] for column in used), total[:, used])
 
 
-def added(
-    emotion: Curves, phones: Phones, times: np.ndarray, priority: Mapping[str, float] | None = None
-) -> np.ndarray:
+def added(emotion: Curves, phones: Phones, times: np.ndarray, priority: Priority | None = None) -> np.ndarray:
     """What an emotion adds to speech, whatever the speech's own curves are.
 
     Args:
         emotion: Emotion curves at any frame rate; the last frame is held.
         phones: The line's phones in order, on the same clock as `times`.
         times: [T] seconds, rising.
-        priority: As in `combine`.
+        priority: As in `combine`, at each of `times`.
 
     Returns:
         [T, C] over all channels of the table, not clamped. At a closure nothing in it opens the lips.
@@ -66,25 +62,46 @@ def added(
     Raises:
         MienError: As `combine`.
     """
-    weights = _weights(priority)
+    weights = _weights(priority, len(times))
     mood = np.zeros((len(times), len(contract.CHANNELS)))
     mood[:, [contract.INDEX[name] for name in emotion.channels]] = emotion.at(times)
     need = needs(phones, times)
     for column, channel in enumerate(contract.CHANNELS):
-        mood[:, column] *= min(1.0, 2 * weights[channel.zone])
+        mood[:, column] *= np.minimum(1.0, 2 * weights[channel.zone])
         if channel.zone in _ZONES:
             mood[:, column] *= _room(channel.name, need, len(times))
     return _seal(mood, need)
 
 
-def _weights(priority: Mapping[str, float] | None) -> dict[str, float]:
-    """{zone: 0 … 1} for every zone."""
-    weights = {zone: 0.5 for zone, _ in contract.ZONES} | dict(priority or {})
-    for zone, value in weights.items():
-        if zone not in contract.ZONE_LABELS or not 0 <= value <= 1:
+def yielded(speech: np.ndarray, priority: Priority | None = None) -> np.ndarray:
+    """[T, C] what speech [T, C] gives up where the emotion has priority: nothing in mouth and jaw.
+
+    Raises:
+        MienError: As `combine`.
+    """
+    weights = _weights(priority, len(speech))
+    result = np.zeros_like(speech)
+    for column, channel in enumerate(contract.CHANNELS):
+        if channel.zone not in _ZONES:
+            result[:, column] = speech[:, column] * np.clip(2 * weights[channel.zone] - 1, 0, 1)
+    return result
+
+
+def _weights(priority: Priority | None, frames: int) -> dict[str, np.ndarray]:
+    """{zone: [T] 0 … 1} for every zone; a row that is too short is held at its last value."""
+    weights = {zone: np.full(frames, 0.5) for zone, _ in contract.ZONES}
+    for zone, value in (priority or {}).items():
+        row = np.atleast_1d(np.asarray(value, dtype=float))
+        if zone not in weights or row.ndim != 1 or not len(row) or not (row.min() >= 0 and row.max() <= 1):
             names = ", ".join(contract.ZONE_LABELS)
-            raise MienError(f"The priority {zone!r} is {value}; zones are {names}, each from 0 to 1.")
+            raise MienError(f"The priority {zone!r} is {_short(value)}; zones are {names}, each from 0 to 1.")
+        weights[zone] = np.concatenate([row, np.full(max(frames - len(row), 0), row[-1])])[:frames]
     return weights
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) < 40 else text[:37] + "…"
 
 
 def needs(phones: Phones, times: np.ndarray) -> dict[str, np.ndarray]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from pathlib import Path
 
 from ..contract import curves as curve_file
-from ..contract.curves import Curves
 from ..contract.errors import MienError
 from ..contract.files import read_json
-from . import circle
+from . import condition
 from .orders import label_order
+from .sources import Given, feel
 from .tables import MAX_INTENSITY, emotion, emotions
 from .text import Beat, Spoken, Understanding, understand
 from .timeline import Reading, perform
@@ -22,17 +23,21 @@ MAX_WORDS_BYTES = 4 * 1024 * 1024
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """`engine emotion`."""
     parser = subparsers.add_parser("emotion", help="turn words, a label or valence–arousal into channel curves")
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_argument_group("what the feeling comes from", "several are mixed")
     what.add_argument(
         "--text", metavar="TEXT", help='a direction: "calm, then furious at 3 s, ending in a bitter smile"'
     )
+    what.add_argument("--audio", metavar="FILE", help="a recording of speech: how aroused its voice is")
+    what.add_argument("--transcript", metavar="TEXT", default="", help="what the recording says: how glad it is")
     what.add_argument(
         "--label", action="append", metavar="NAME[:INTENSITY]", help="an emotion, 0 to 1.5; may be repeated for a blend"
     )
+    what.add_argument("--example", metavar="FILE", help="a curve file: feel as this face does")
     what.add_argument(
         "--va", nargs="+", metavar="V,A", help="points of valence and arousal, each -1 to 1, passed through in order"
     )
-    what.add_argument("--labels", action="store_true", help="list the labels with their valence and arousal")
+    what.add_argument("--mix", metavar="SOURCE=WEIGHT,…", help="how much each counts, such as text=0.6,audio=0.4")
+    parser.add_argument("--labels", action="store_true", help="list the labels with their valence and arousal")
     parser.add_argument("--fps", type=float, default=24.0, help="frames a second (24)")
     parser.add_argument("--duration", type=float, metavar="S", help="seconds; without it, what the direction needs")
     parser.add_argument(
@@ -44,6 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed", type=int, default=0, help="which side does more (0)")
     parser.add_argument("--no-model", action="store_true", help="lexicon and grammar alone")
     parser.add_argument("--out", metavar="FILE", help="the curve file to write")
+    parser.add_argument("--vectors", metavar="FILE", help="write the emotion vectors [T, 9] too, as JSON")
     # argparse would take "-0.5,0.3" for an option: it knows negative numbers, not points.
     parser._negative_number_matcher = re.compile(r"-[\d.]+(,-?[\d.]+)?$")
     parser.set_defaults(func=run)
@@ -56,32 +62,61 @@ def run(arguments: argparse.Namespace) -> int:
             place = f"valence {entry.valence:+.2f}  arousal {entry.arousal:+.2f}"
             print(f"{name.replace('_', ' '):24s} {place}  {', '.join(entry.source)}")
         return 0
-    result, lines = _make(arguments)
+    feeling = feel(
+        _given(arguments),
+        fps=arguments.fps,
+        duration=arguments.duration,
+        meaning=not arguments.no_model,
+        asymmetry=arguments.asymmetry,
+        seed=arguments.seed,
+    )
+    for path in (arguments.out, arguments.vectors):
+        if path and not Path(path).parent.is_dir():
+            raise MienError(f"The folder of {path} does not exist; make it or choose another.")
     if arguments.out:
-        if not Path(arguments.out).parent.is_dir():
-            raise MienError(f"The folder of {arguments.out} does not exist; make it or choose another.")
-        curve_file.save(result, arguments.out)
-    for line in lines:
+        curve_file.save(feeling.curves, arguments.out)
+    if arguments.vectors:
+        rows = {"fps": arguments.fps, "dimensions": condition.DIMENSIONS, "values": feeling.vectors.round(5).tolist()}
+        try:
+            Path(arguments.vectors).write_text(json.dumps(rows), encoding="utf-8")
+        except OSError as error:
+            raise MienError(f"{arguments.vectors} can't be written ({error}).") from None
+    for line in feeling.lines():
         print(line)
     if arguments.out:
+        result = feeling.curves
         print(
             f"{len(result.values)} frames at {result.fps:g} a second, {len(result.channels)} channels: {arguments.out}"
         )
     return 0
 
 
-def _make(arguments: argparse.Namespace) -> tuple[Curves, list[str]]:
-    options = {"fps": arguments.fps, "duration": arguments.duration}
-    if arguments.va:
-        points = [_point(text) for text in arguments.va]
-        return circle.curves(points, **options), [f"valence {v:+.2f}, arousal {a:+.2f}" for v, a in points]
-    more = {"asymmetry": arguments.asymmetry, "seed": arguments.seed}
-    if arguments.label:
-        reading = from_labels([_label(text) for text in arguments.label], **options, **more)
-    else:
-        words = read_words(arguments.words) if arguments.words else []
-        reading = from_text(arguments.text, words, meaning=not arguments.no_model, **options, **more)
-    return reading.curves, reading.lines()
+def _given(arguments: argparse.Namespace) -> Given:
+    from ..speech.sound import read as read_sound
+
+    others = any((arguments.audio, arguments.label, arguments.example, arguments.va))
+    said = arguments.text is not None and (arguments.text.strip() or not others)  # empty and alone: a neutral face
+    return Given(
+        text=arguments.text if said else None,
+        audio=read_sound(arguments.audio) if arguments.audio else None,
+        labels=[_label(text) for text in arguments.label or ()],
+        example=curve_file.load(arguments.example) if arguments.example else None,
+        va=[_point(text) for text in arguments.va or ()],
+        transcript=arguments.transcript,
+        words=read_words(arguments.words) if arguments.words else [],
+        weights=_weights(arguments.mix) if arguments.mix else {},
+    )
+
+
+def _weights(text: str) -> dict[str, float]:
+    weights = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        try:
+            weights[name.strip()] = float(value)
+        except ValueError:
+            raise MienError(f"{part!r} is no weight; write a mix as text=0.6,audio=0.4.") from None
+    return weights
 
 
 def from_text(text: str, words: list[Spoken] | None = None, *, meaning: bool = True, **options) -> Reading:

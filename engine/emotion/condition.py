@@ -26,7 +26,7 @@ NEUTRAL.setflags(write=False)
 
 _SPARSE = 0.02
 """Penalty on a label's strength: of labels that show the same codes, few explain a face."""
-_SWEEPS = 40
+_SWEEPS = 25
 _RIDGE = 0.3
 
 
@@ -65,9 +65,14 @@ def va(valence: float | np.ndarray, arousal: float | np.ndarray) -> np.ndarray:
 
 def timeline(curves: Curves) -> np.ndarray:
     """[T, 9] of AU curves, frame by frame: what a face that moves so seems to feel."""
-    values = np.zeros((len(curves.values), len(contract.CHANNELS)))
-    values[:, [contract.INDEX[name] for name in curves.channels]] = curves.values
-    return of_face(from_channels(values))
+    return of_face(faces(curves))
+
+
+def faces(curves: Curves, frames: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """[N, S] the codes that curves show at frames."""
+    values = np.zeros((len(curves.values[frames]), len(contract.CHANNELS)))
+    values[:, [contract.INDEX[name] for name in curves.channels]] = curves.values[frames]
+    return from_channels(values)
 
 
 def text(
@@ -88,13 +93,13 @@ def text(
     return reading(from_text(direction, list(words), meaning=meaning, fps=fps, duration=duration))
 
 
-def reading(understood) -> np.ndarray:
-    """[T, 9] of a `timeline.Reading`: the curves' own, and where feelings were named, their valence and arousal.
+def reading(understood, frames: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """[N, 9] of a `timeline.Reading` at frames: the curves' own, and where feelings are named, their place on the pad.
 
     A feeling's place on the circle is known where it is named; its face alone may not show it (calm moves little).
     """
-    shown = timeline(understood.curves)
-    times = np.arange(len(shown)) / understood.curves.fps
+    shown = of_face(faces(understood.curves, frames))
+    times = np.arange(len(understood.curves.values))[frames] / understood.curves.fps
     place, weight = np.zeros((len(times), 2)), np.zeros(len(times))
     for start, end, feelings in understood.feelings:
         inside = _window(times, start, end)

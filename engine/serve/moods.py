@@ -1,9 +1,10 @@
-"""`emotion`: a direction, a label or valence and arousal as the keys that are added to a line's own, as a reply."""
+"""`emotion`: a feeling, from whatever it is given by, as the keys that are added to a line's own, as a reply."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,35 +13,39 @@ from ..contract.curves import Curves
 from ..contract.errors import MienError
 from .jobs import Job
 
-_SOURCES = ("text", "label", "va")
+if TYPE_CHECKING:
+    from ..emotion.sources import Feeling
+
+_SOURCES = ("text", "label", "va", "audio", "example")
 _SHUT = 0.9
 """How much of a closure's need binds the keys to `_CLOSED`."""
 _CLOSED = 0.006
 """Error allowed to keys where lips close: what the articulation overlaps (`motion.perform` allows its own the same)."""
-
-Row = list[Any]
-"""[start, end, the words, what was understood]."""
 
 
 def emotion(params: Mapping[str, Any], job: Job) -> dict[str, Any]:
     """The reply to `emotion`.
 
     Raises:
-        MienError: Not exactly one of `text`, `label` and `va` is given, or it cannot be used.
+        MienError: None of `text`, `audio`, `label`, `example` and `va` is given, or one cannot be used.
         Cancelled: The job was.
     """
-    if sum(source in params for source in _SOURCES) != 1:
-        raise MienError("A mood needs one of a direction, a label, or valence and arousal; choose one.")
+    if not any(source in params for source in _SOURCES):
+        raise MienError("A mood needs a direction, a sound, a label, an example, or valence and arousal; choose one.")
     from ..emotion import combine  # numerical libraries load with the first mood, not with the engine
     from ..motion import keys
 
     with job.preparing("Reading the direction; the first time loads the language model"):
-        mood, reading, notes = _understood(params)
+        feeling = _feeling(params)
+    mood = feeling.curves
     job.check()
     job.progress(0.6, "Leaving the lips to the speech")
     times = np.arange(len(mood.values)) / mood.fps
     phones = [(symbol, start, end) for symbol, start, end in params.get("phones", ())]
-    curves = _used(mood, channels.clamp(combine.added(mood, phones, times)))
+    priority = params.get("priority")
+    rows = combine.added(mood, phones, times, priority)
+    rows = _clamped_above(rows, combine.yielded(_under(params, len(times)), priority))
+    curves = _used(mood, rows)
     job.check()
     job.progress(0.8, "Setting keys")
     sparse = keys.reduce(curves, tight=_tight(curves, phones, times))
@@ -48,48 +53,57 @@ def emotion(params: Mapping[str, Any], job: Job) -> dict[str, Any]:
     return {
         "curves": curves.to_json(),
         "keys": {name: [key.row() for key in entries] for name, entries in sparse.items() if entries},
-        "reading": reading,
+        "reading": [[start, end, source, what] for start, end, source, what in feeling.rows],
         "duration": mood.duration,
-        "notes": notes,
+        "notes": feeling.notes,
     }
 
 
-def _understood(params: Mapping[str, Any]) -> tuple[Curves, list[Row], list[str]]:
-    """(curves of the mood alone, the reading back, what was not understood)."""
-    from ..emotion import circle, command
+def _feeling(params: Mapping[str, Any]) -> Feeling:
+    from ..contract.curves import from_json
+    from ..emotion.sources import Given, feel
     from ..emotion.text import Spoken
+    from ..speech.sound import read
 
-    timing = {"fps": params["fps"], "duration": params.get("duration")}
     strength = params.get("strength", 1.0)
-    if "va" in params:
-        curves = circle.curves([(valence, arousal) for valence, arousal in params["va"]], **timing)
-        return _scaled(curves, strength), _read_points(params["va"], curves.duration), []
-    if "label" in params:
-        result = command.from_labels([(params["label"], strength)], **timing)
-        curves = result.curves
-    else:
-        words = [Spoken(text, start, end) for text, start, end in params.get("words", ())]
-        result = command.from_text(params["text"], words, **timing)
-        curves = _scaled(result.curves, strength)
-    return curves, [[part.start, part.end, part.source, part.what] for part in result.parts], list(result.notes)
+    words = [Spoken(text, start, end) for text, start, end in params.get("words", ())]
+    given = Given(
+        text=params.get("text"),
+        audio=read(params["audio"]) if "audio" in params else None,
+        labels=[(params["label"], strength)] if "label" in params else [],
+        example=from_json(params["example"], "The example") if "example" in params else None,
+        va=[(valence, arousal) for valence, arousal in params.get("va", ())],
+        transcript=params.get("transcript", "") or " ".join(word.text for word in words),
+        words=words,
+        weights=params.get("weights", {}),
+    )
+    feeling = feel(given, fps=params["fps"], duration=params.get("duration"))
+    if given.sources != ["label"]:  # a label is made at its strength, the others are scaled to it
+        scaled = Curves(feeling.curves.fps, feeling.curves.channels, feeling.curves.values * strength)
+        feeling = replace(feeling, curves=scaled)
+    return feeling
 
 
-def _read_points(points: list[list[float]], duration: float) -> list[Row]:
-    """A line for every point of the pad, from when the face is there to when it is at the next."""
-    times = [*np.linspace(0.0, duration, len(points)), duration]
-    return [
-        [float(start), float(end), "valence and arousal", f"valence {valence:+.2f}, arousal {arousal:+.2f}"]
-        for (valence, arousal), start, end in zip(points, times[:-1], times[1:], strict=True)
-    ]
+def _under(params: Mapping[str, Any], frames: int) -> np.ndarray:
+    """[T, C] what the speech below moves; each row is held at its last value."""
+    values = np.zeros((frames, len(channels.CHANNELS)))
+    for name, row in params.get("under", {}).items():
+        if row:
+            padded = np.concatenate([row, np.full(max(frames - len(row), 0), row[-1])])
+            values[:, channels.INDEX[name]] = padded[:frames]
+    return values
 
 
-def _scaled(curves: Curves, strength: float) -> Curves:
-    return Curves(curves.fps, curves.channels, curves.values * strength)
+def _clamped_above(rows: np.ndarray, given_up: np.ndarray) -> np.ndarray:
+    """[T, C] an emotion within the channels' ranges, less what speech gives up: their sum with speech is in range."""
+    return channels.clamp(rows) - given_up
 
 
 def _used(mood: Curves, added: np.ndarray) -> Curves:
-    """Curves of the channels that the mood moves, from values [T, C] of all; at least one."""
-    return Curves(mood.fps, mood.channels, added[:, [channels.INDEX[name] for name in mood.channels]])
+    """Curves of the channels that the mood moves, or keeps speech from moving, from values [T, C]; at least one."""
+    moved = np.flatnonzero(np.abs(added).max(axis=0) > 1e-6)
+    used = np.union1d(moved, [channels.INDEX[name] for name in mood.channels]).astype(int)
+    return Curves(mood.fps, tuple(channels.NAMES[column] for column in used), added[:, used])
 
 
 def _tight(curves: Curves, phones: list[tuple[str, float, float]], times: np.ndarray) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ import sys
 #: name: what is trained
 KINDS: dict[str, str] = {
     "performance": "the performer's denoiser, from captured takes and lines that Mien speaks",
+    "emotion": "the one space of feelings, from words, labels and tables that ship with Mien",
     "sync": "the sync network, from captured takes and lines that Mien speaks",
 }
 
