@@ -34,7 +34,33 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="LAYER=FACTOR",
         help="mouth, blinks, gaze, head, brows or breath",
     )
+    parser.add_argument("--emotion", metavar="LABEL[=STRENGTH]", help="a feeling held throughout, such as anger=0.7")
+    parser.add_argument("--va", metavar="VALENCE,AROUSAL", help="the same as a point of the pad, each from -1 to 1")
+    parser.add_argument(
+        "--guidance",
+        action="append",
+        default=[],
+        metavar="SOURCE=WEIGHT",
+        help="how much speech, emotion or keys are followed (1: as trained)",
+    )
+    parser.add_argument("--given", metavar="FILE.json", help="curves to follow, or to keep where --lock says so")
+    parser.add_argument(
+        "--lock",
+        action="append",
+        default=[],
+        metavar="WHAT[@START-END]",
+        help="keep a channel, a zone or 'all' of --given, throughout or between two times in seconds",
+    )
+    parser.add_argument("--model", default="default", metavar="default|none|FILE", help="who moves the face")
     parser.add_argument("--voice", default=None, help="see 'engine voices'")
+    parser.add_argument("--speed", type=float, default=1.0, help="of the voice: 0.5 to 2")
+    parser.add_argument(
+        "--say",
+        action="append",
+        default=[],
+        metavar="WORD=IPA",
+        help='how the voice says a word, such as Mien=miːn; in the line itself: "[Mien](/miːn/)"',
+    )
     parser.add_argument("--models", metavar="FOLDER", help="where the voice's files lie")
     parser.add_argument("--out", required=True, metavar="FILE.json", help="the curves")
     parser.add_argument("--keys", metavar="FILE.json", help="also write the reduced keys, words and phones")
@@ -46,9 +72,21 @@ def _command(args: argparse.Namespace) -> int:
     from .motion import perform as motion  # numerical libraries load only for the command that needs them
     from .speech import lines, voices
 
-    settings = {"seed": args.seed, "fps": args.fps, "strengths": _strengths(args.strength), "progress": _show}
+    given = curve_file.load(args.given) if args.given else None
+    settings = {
+        "seed": args.seed,
+        "fps": args.fps,
+        "strengths": _numbers(args.strength, "--strength", "LAYER=FACTOR, such as head=0.5"),
+        "progress": _show,
+        "emotion": _emotion(args),
+        "guidance": _numbers(args.guidance, "--guidance", "SOURCE=WEIGHT, such as speech=1.5"),
+        "given": given,
+        "locked": _locks(args.lock, given),
+        "model": args.model,
+    }
     if args.line is not None:
-        result = motion.perform_line(args.line, args.voice or voices.DEFAULT_VOICE, args.models, **settings)
+        said = {"speed": args.speed, "pronunciations": _pronunciations(args.say)}
+        result = motion.perform_line(args.line, args.voice or voices.DEFAULT_VOICE, args.models, **said, **settings)
     elif args.audio is not None:
         result = motion.perform(args.audio, args.text, **settings)
     else:
@@ -80,17 +118,85 @@ def keys_json(result) -> dict:
     }
 
 
-def _strengths(entries: list[str]) -> dict[str, float]:
-    strengths = {}
+def _numbers(entries: list[str], option: str, example: str) -> dict[str, float]:
+    """["NAME=NUMBER", …] → {name: number}."""
+    found = {}
     for entry in entries:
-        layer, _, factor = entry.partition("=")
+        name, _, number = entry.partition("=")
         try:
-            strengths[layer.strip()] = float(factor)
+            found[name.strip()] = float(number)
         except ValueError:
-            raise MienError(f"--strength {entry!r} is not LAYER=FACTOR, such as head=0.5.") from None
-        if not math.isfinite(strengths[layer.strip()]):
-            raise MienError(f"--strength {entry!r}: the factor must be a finite number.")
-    return strengths
+            raise MienError(f"{option} {entry!r} is not {example}.") from None
+        if not math.isfinite(found[name.strip()]):
+            raise MienError(f"{option} {entry!r}: the number must be finite.")
+    return found
+
+
+def _pronunciations(entries: list[str]) -> dict[str, str]:
+    """["WORD=IPA", …] → {word: IPA}."""
+    said = {}
+    for entry in entries:
+        word, _, sound = entry.partition("=")
+        if not word.strip() or not sound.strip():
+            raise MienError(f"--say {entry!r} is not WORD=IPA, such as Mien=miːn.")
+        said[word.strip()] = sound.strip()
+    return said
+
+
+def _emotion(args: argparse.Namespace):
+    """[9] what --emotion or --va asks for; None without."""
+    from .emotion import condition
+
+    if args.emotion and args.va:
+        raise MienError("--emotion and --va both say what is felt; give one of them.")
+    if args.emotion:
+        name, _, strength = args.emotion.partition("=")
+        sizes = _numbers([args.emotion], "--emotion", "LABEL=STRENGTH, such as anger=0.7") if strength else {}
+        return condition.label(name, *sizes.values())
+    if args.va:
+        try:
+            valence, arousal = (float(part) for part in args.va.split(","))
+        except ValueError:
+            raise MienError(f"--va {args.va!r} is not two numbers, such as --va=-0.5,0.7.") from None
+        if not (abs(valence) <= 1 and abs(arousal) <= 1):
+            raise MienError(f"--va {args.va}: valence and arousal go from -1 to 1.")
+        return condition.va(valence, arousal)
+    return None
+
+
+def _locks(entries: list[str], given):
+    """[T, C] bool over --given's values from "WHAT" or "WHAT@START-END"; None without any."""
+    if not entries:
+        return None
+    if given is None:
+        raise MienError("--lock needs --given with the curves that it keeps.")
+    import numpy as np
+
+    from .contract import channels as table
+
+    locked = np.zeros(given.values.shape, bool)
+    times = np.arange(len(given.values)) / given.fps
+    for entry in entries:
+        what, _, span = entry.partition("@")
+        low, high = _span(entry, span) if span else (0.0, math.inf)
+        names = [name for name in given.channels if what in ("all", name, name.split(".")[0], table.channel(name).zone)]
+        if not names:
+            zones = ", ".join(table.ZONE_LABELS)
+            raise MienError(f"--lock {entry!r} names nothing of --given; name a channel, a zone ({zones}) or all.")
+        inside = (times >= low - 1e-9) & (times <= high + 1e-9)
+        locked[np.ix_(inside, [given.channels.index(name) for name in names])] = True
+    return locked
+
+
+def _span(entry: str, span: str) -> tuple[float, float]:
+    start, _, end = span.partition("-")
+    try:
+        low, high = float(start or 0.0), float(end) if end else math.inf
+    except ValueError:
+        raise MienError(f"--lock {entry!r}: the times are not START-END in seconds, such as brows@1.5-3.") from None
+    if not low <= high:
+        raise MienError(f"--lock {entry!r} ends before it starts.")
+    return low, high
 
 
 def _write_sound(result, path: str) -> None:

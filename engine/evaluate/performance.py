@@ -41,13 +41,13 @@ _FINE = 100.0  # frames a second at which closures are timed
 _UPPER = layout.ZONE_OF == 2
 _SHOWN = tuple(name for name in layout.CHANNELS if layout.ZONE_OF[layout.INDEX[name]] == 2 and "AU43" not in name)
 ABLATIONS: tuple[tuple[str, str], ...] = (
-    ("performer", "Mien"),
-    ("without-raw", "raw, unzoned conditioning"),
-    ("without-zones", "without zones"),
-    ("without-encoder", "without temporal encoder"),
-    ("without-diffusion", "without diffusion"),
+    ("whole", "the whole"),
+    ("raw", "raw, unzoned conditioning"),
+    ("zones", "without zones"),
+    ("encoder", "without temporal encoder"),
+    ("diffusion", "without diffusion"),
 )
-"""(weights' file name, title): trained alike, for as many steps (`engine train performance --without`)."""
+"""(what is left out, title): small nets trained alike, for as many steps (`engine train performance --ablations`)."""
 
 
 @dataclass(frozen=True)
@@ -213,12 +213,18 @@ def shut_errors(curves: Curves, known: Sequence[Phone]) -> list[float | None]:
 
 
 def tucked_share(curves: Curves, phones: Sequence[Phone]) -> tuple[int, int]:
-    """(f and v in whose middle the lower lip is in and nothing parts it from the teeth, f and v)."""
+    """(f and v in whose middle the lip is at the teeth, f and v): drawn in with nothing parting it, or, as in the v of
+    "give me", both lips already shut."""
     times = np.arange(len(curves.values)) / curves.fps
     lip = curves.values[:, curves.channels.index("AU28 Lip Suck Lower")]
     part = curves.values[:, curves.channels.index("AU25 Lips Part")]
+    pressed = curves.values[:, curves.channels.index("AU24 Lip Pressor.L")]
     middles = [0.5 * (phone.start + phone.end) for phone in phones if phone.symbol in ("f", "v")]
-    good = [np.interp(time, times, lip) > 0.5 and np.interp(time, times, part) < 0.02 for time in middles]
+    good = [
+        np.interp(time, times, part) < 0.02
+        and (np.interp(time, times, lip) > 0.5 or np.interp(time, times, pressed) > 0.1)
+        for time in middles
+    ]
     return sum(map(bool, good)), len(middles)
 
 
@@ -303,7 +309,7 @@ def ablations(take: Take, folder: Path, weights: Path) -> list[Line]:
     rows = []
     figures: dict[str, dict[str, float]] = {}
     for file, title in ABLATIONS:
-        path = weights / f"{file}.safetensors"
+        path = weights / f"ablation-{file}.safetensors"
         if not path.is_file():
             rows.append(Line(f"Upper face given noisy curves: {title}", "no weights"))
             continue
@@ -317,7 +323,7 @@ def ablations(take: Take, folder: Path, weights: Path) -> list[Line]:
     true = np.mean([jerk(clip[:1400][:, columns]) for clip in clips.values()])
     rows.append(Line("Upper face: the noisy curves as given", f"error {np.mean(errors):.4f}, jerk {np.mean(jerks):.4f} "
                      f"(the true curves' own jerk {true:.4f})"))  # fmt: skip
-    whole, raw = figures.get("performer"), figures.get("without-raw")
+    whole, raw = figures.get("whole"), figures.get("raw")
     for file, title in ABLATIONS:
         if file not in figures:
             continue
@@ -325,10 +331,10 @@ def ablations(take: Take, folder: Path, weights: Path) -> list[Line]:
         value = (f"error {row['error']:.4f}, jerk {row['jerk']:.4f}, mouth's correlation meanwhile {row['mouth']:.3f}, "
                  f"between takes {row['spread']:.4f}, movement {row['size']:.4f}")  # fmt: skip
         bar, ok = "", None
-        if file == "performer" and raw:
+        if file == "whole" and raw:
             bar = "error and jerk below raw, unzoned conditioning"
             ok = row["error"] < raw["error"] and row["jerk"] < raw["jerk"]
-        elif whole and file != "without-raw":
+        elif whole and file != "raw":
             bar, ok = _earned(file, whole, row)
         rows.append(Line(f"Upper face given noisy curves: {title}", value, bar, ok))
     return rows
@@ -336,11 +342,11 @@ def ablations(take: Take, folder: Path, weights: Path) -> list[Line]:
 
 def _earned(file: str, whole: Mapping[str, float], without: Mapping[str, float]) -> tuple[str, bool]:
     """(what the part has to be better at, whether it is)."""
-    if file == "without-zones":
+    if file == "zones":
         return "zones: a smaller error, or a better mouth while curves are given", (
             whole["error"] < without["error"] or whole["mouth"] > without["mouth"]
         )
-    if file == "without-encoder":
+    if file == "encoder":
         return "encoder: less jerk and less error", (
             whole["jerk"] < without["jerk"] and whole["error"] < without["error"]
         )
@@ -429,7 +435,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """`engine evaluate performance`."""
     parser = subparsers.add_parser("performance", help="mouths beside other programs, closures, ablations, time")
     parser.add_argument("--data", required=True, metavar="FOLDER", help="has audio/ and motion/")
-    parser.add_argument("--weights", metavar="FOLDER", help="performer.safetensors and without-*.safetensors")
+    parser.add_argument("--weights", metavar="FOLDER", help="performer.safetensors and ablation-*.safetensors")
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part")
     parser.add_argument("--cache", metavar="FOLDER", help="keeps what is heard in the takes between runs")
     parser.set_defaults(func=_command)

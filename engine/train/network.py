@@ -59,6 +59,8 @@ class Denoiser(nn.Module):
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
         self.emotion = nn.ModuleDict({"token": nn.Linear(layout.PATCH * conditions.EMOTION_SIZE, size)})
+        share = torch.tensor([0.15, 0.35, 0.7, 1.0, 1.0, 1.0])  # what speech leaves of an emotion, a group each
+        self.shown = nn.Parameter(share.repeat_interleave(torch.tensor([len(names) for _, _, names in layout.GROUPS])))
         if encoder:
             self.given = nn.ModuleDict({
                 "0": nn.Conv1d(2, 12, KEY_KERNEL), "1": nn.Conv1d(12, 12, KEY_KERNEL),
@@ -136,13 +138,14 @@ class Denoiser(nn.Module):
             noisy, given, mask: [B, WINDOW, C]; level: [B]; audio: [B, WINDOW, A]; emotion: [B, WINDOW, E].
             has: [B, 3] float: 0 where a source is left out of that window.
         """
-        batch, frames = noisy.shape[:2]
+        batch, frames, channels = noisy.shape
         heard, emotional, keyed = (has[:, k, None, None] for k in range(3))
         x = F.gelu(_convolve(self.audio["0"], audio))
         x = x + F.gelu(_convolve(self.audio["1"], x))
         x = x + F.gelu(_convolve(self.audio["2"], x))
         direct = (_convolve(self.straight, audio) + self.direct(x)) * self._spoken * heard
         audio = self.audio["token"](x.reshape(batch, layout.PATCHES, -1))
+        direct = direct + emotion[..., -channels:] * self.shown * emotional
         emotion = self.emotion["token"](emotion.reshape(batch, layout.PATCHES, -1))
         features = self._encode(given, mask)
         trust = torch.sigmoid(features[..., 1] if self.has_encoder else self.trust)

@@ -12,18 +12,21 @@ import numpy as np
 
 from ..contract.errors import MienError
 from ..motion.diffusion import layout
+from ..motion.diffusion.model import load
 from ..motion.diffusion.network import DIRECT_KERNEL
 from ..motion.diffusion.sampling import alpha
 from . import data
 
 ABLATIONS: tuple[str, ...] = ("zones", "encoder", "diffusion", "raw")
 """What can be left out, to see what it is for; "raw" leaves out zones and encoder."""
+ABLATION_SIZE = 32
 _ZONE_WEIGHT = {"mouth": 2.0, "transition": 1.0, "upper": 0.6}
 _LIPS = ("AU26 Jaw Drop", "AU16 Lower Lip Depressor.L", "AU10 Upper Lip Raiser.L", "AU22 Lip Funneler")
 _RATE = 2e-3
-_WARM = 100
+_TELL = 50
+_WARM = 50
 _RIDGE = 1000.0
-_AVERAGE = 0.998
+_AVERAGE = 0.995
 
 
 def train(
@@ -35,8 +38,10 @@ def train(
     cache: Path | None = None,
     steps: int | None = None,
     size: int = 64,
-    batch: int = 32,
+    batch: int = 16,
     threads: int = 1,
+    loaded: tuple[list[data.Clip], list[data.Clip]] | None = None,
+    start: Path | None = None,
     tell: Callable[[str], None] = print,
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Train the performer.
@@ -47,6 +52,8 @@ def train(
         leave_out: One of `ABLATIONS`.
         hold: Takes to leave out besides those that are never trained on.
         cache: Where heard and spoken lines are kept between runs.
+        loaded: (captured, spoken) clips of `data.load`, where they are at hand.
+        start: Weights to go on from.
 
     Returns:
         (weights by name, float32; what was done, as text).
@@ -62,7 +69,7 @@ def train(
 
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    captured, spoken = data.load(folder, cache, hold, tell=tell)
+    captured, spoken = loaded or data.load(folder, cache, hold, tell=tell)
     dynamics = data.load_clip(folder)
     dynamics = dynamics[: int(data.CLIP_TRAINED * len(dynamics))]
     maker = data.Maker(captured, spoken, dynamics, np.random.default_rng(seed))
@@ -70,6 +77,11 @@ def train(
     parts = {name: leave_out not in (name, "raw") for name in ("zones", "encoder")}
     net = Denoiser(size, **parts)
     net.start_from(*linear_filter(captured + spoken))
+    before = 0
+    if start is not None:
+        known = load(start)
+        before = int(known.facts.get("steps", 0))
+        net.load_state_dict({name: torch.from_numpy(value) for name, value in known.weights.items()})
     net.to(device)
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
     optimiser = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=1e-3)
@@ -96,7 +108,7 @@ def train(
     facts = {
         "format": "mien-performer",
         "version": "1",
-        "steps": str(step),
+        "steps": str(before + step),
         "seed": str(seed),
         "left_out": leave_out or "",
         "held_out": ", ".join((*data.HELD_OUT, *hold)),
@@ -123,13 +135,13 @@ def linear_filter(clips: Sequence[data.Clip]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _reporter():
-    """A function that tells the losses' means every hundred steps."""
+    """A function that tells the losses' means now and then."""
     sums: dict[str, float] = {}
 
     def report(step: int, done: float, parts: dict[str, float], tell: Callable[[str], None]) -> None:
         for name, value in parts.items():
-            sums[name] = sums.get(name, 0.0) + value / 100
-        if step % 100 == 0:
+            sums[name] = sums.get(name, 0.0) + value / _TELL
+        if step % _TELL == 0:
             tell(f"{done:4.0%} step {step}: " + ", ".join(f"{name} {value:.4f}" for name, value in sums.items()))
             sums.clear()
 
@@ -165,6 +177,21 @@ def _loss(torch, net, rows, weight, regression: bool):
     return total, {"shape": shape.item(), "motion": motion.item(), "lips": lip.item(), "hinge": hinge.item()}
 
 
+def ablate(folder: Path, out: Path, steps: int, seed: int, cache: Path | None, tell: Callable[[str], None]) -> None:
+    """Small performers, the whole and one without each part, trained alike for as many steps: `ablation-*.safetensors`.
+
+    Raises:
+        MienError: As `train` and `save`.
+    """
+    loaded = data.load(folder, cache, spliced=2, tell=tell)
+    for part in (None, *ABLATIONS):
+        tell(f"Training {'the whole' if part is None else 'without ' + part}")
+        weights, facts = train(
+            folder, 600.0, seed, part, (), cache, steps, ABLATION_SIZE, batch=12, loaded=loaded, tell=tell
+        )
+        save(weights, facts, out / f"ablation-{part or 'whole'}.safetensors")
+
+
 def save(weights: dict[str, np.ndarray], facts: dict[str, str], path: Path) -> None:
     """Weights as safetensors, half precision, with what was done in the header.
 
@@ -185,13 +212,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """`engine train performance`."""
     parser = subparsers.add_parser("performance", help="the performer: speech, emotion and keys → curves")
     parser.add_argument("--data", required=True, metavar="FOLDER", help="has motion/facegood and motion/arkit")
-    parser.add_argument("--out", required=True, metavar="FILE.safetensors")
+    parser.add_argument("--out", required=True, metavar="FILE.safetensors", help="with --ablations: a folder")
+    parser.add_argument("--ablations", action="store_true", help="train the small nets that tell what each part is for")
     parser.add_argument("--minutes", type=float, default=60.0, help="time for the steps (default: 60)")
     parser.add_argument("--steps", type=int, help="so many steps at most")
     parser.add_argument("--threads", type=int, default=1, help="processor threads (default: 1)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--without", choices=ABLATIONS, help="leave a part out, to see what it is for")
     parser.add_argument("--hold", action="append", default=[], metavar="TAKE", help="another take to leave out")
+    parser.add_argument("--start", metavar="FILE", help="weights to go on from")
     parser.add_argument("--cache", metavar="FOLDER", help="keeps what was heard and spoken between runs")
     parser.set_defaults(func=_command)
 
@@ -202,9 +231,14 @@ def _command(args: argparse.Namespace) -> int:
         raise MienError(f"{folder} is not a folder; give one with motion/facegood and motion/arkit in it.")
     if not args.minutes > 0:
         raise MienError(f"--minutes is {args.minutes}; give a number above 0.")
+    if args.ablations:
+        cache = Path(args.cache) if args.cache else None
+        ablate(folder, Path(args.out), args.steps or 600, args.seed, cache, lambda line: print(line, flush=True))
+        return 0
     weights, facts = train(
         folder, args.minutes, args.seed, args.without, args.hold, Path(args.cache) if args.cache else None,
-        args.steps, threads=max(1, args.threads), tell=lambda line: print(line, flush=True),
+        args.steps, threads=max(1, args.threads), start=Path(args.start) if args.start else None,
+        tell=lambda line: print(line, flush=True),
     )  # fmt: skip
     save(weights, facts, Path(args.out))
     count, size = sum(value.size for value in weights.values()), Path(args.out).stat().st_size

@@ -48,7 +48,7 @@ class Known:
     Attributes:
         keys, values: a list over layers of [B, heads, N, d / heads] of all sources' tokens.
         source: [N] index into `layout.SOURCES`; patch: [N].
-        direct: [B, WINDOW, C] what the sound alone says of the channels that speech moves.
+        direct: [B, WINDOW, C] what the sound alone says of the channels that speech moves, and the tables of a feeling.
         smooth, trust: [B, WINDOW, C] the temporal encoder's reading of what is given, and how far it is followed.
     """
 
@@ -149,6 +149,7 @@ def know(w: Weights, told: Told, batch: int) -> Known:
         emotion = np.broadcast_to(w["absent"][1], (batch, layout.PATCHES, size))
     else:
         emotion = linear(w, "emotion.token", _patches(told.emotion))
+        direct = direct + told.emotion[..., -channels:] * w["shown"]
     if told.given is None or told.mask is None:
         keys = np.broadcast_to(w["absent"][2], (batch, len(layout.GROUPS) * layout.PATCHES, size))
     else:
