@@ -242,6 +242,28 @@ def test_the_command_writes_a_head_that_renders_as_it_was_fitted(folder, tmp_pat
     assert photo.units == {"jawOpen": 1.0}
 
 
+def test_ctrl_c_saves_and_the_next_fit_goes_on(folder, tmp_path, capsys, monkeypatch):
+    import os
+    import signal
+
+    from engine.__main__ import main
+
+    out = tmp_path / "made.mien"
+    arguments = ["fit", str(folder), "--out", str(out), "--gaussians", "900", "--steps", "40", "--backend", "cpu"]
+
+    def press(progress, fit, loss):
+        if fit.step == 25:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(command.Progress, "__call__", press)
+    assert main(arguments) == 130
+    assert "--resume goes on" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["made.mien.fit"]
+    assert main([*arguments, "--resume"]) == 0
+    assert "going on from step 25" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["made.mien"]
+
+
 def test_output_that_cannot_be_written_is_refused_before_the_fit(folder, tmp_path, capsys):
     from engine.__main__ import main
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -47,23 +50,44 @@ def run(options: argparse.Namespace) -> None:
         say(f"going on from step {fit.step}")
     progress = Progress(say)
 
-    def after(fit: Fit, loss: float) -> None:
-        progress(fit, loss)
-        if fit.step % SAVE_EVERY == 0 and fit.step < wanted.steps:
-            checkpoint.save(saved, fit, first)
+    with _asked_to_stop() as stop:
 
-    try:
+        def after(fit: Fit, loss: float) -> None:
+            progress(fit, loss)
+            if stop.is_set() or (fit.step % SAVE_EVERY == 0 and fit.step < wanted.steps):
+                checkpoint.save(saved, fit, first)
+            if stop.is_set():
+                say(f"stopped after step {fit.step}; --resume goes on from there")
+                raise KeyboardInterrupt
+
         fit.run(after)
-    except KeyboardInterrupt:
-        checkpoint.save(saved, fit, first)
-        say(f"stopped after step {fit.step}; --resume goes on from there")
-        raise
     figures = measured(fit, kept, first)
     head = pack(dataset.rig, fit.result(), fit.appearance, figures, thumbnail(fit, dataset))
     head_format.save(head, out)
     saved.unlink(missing_ok=True)
     print(report.table(figures["held_out"]["by_pose"] | figures["held_out"]["mean"]))
     print(f"{out}: {len(fit.kind):,} Gaussians, {out.stat().st_size / 1e6:.1f} MB")
+
+
+@contextlib.contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """Set by Ctrl-C or a request to end, so that a step is never left half done; the second one ends at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def begin(dataset: Dataset, options: Options, chosen: type[backend.Backend]) -> tuple[Fit, dict]:
@@ -127,8 +151,3 @@ def thumbnail(fit: Fit, dataset: Dataset, size: int = 256) -> bytes:
 def say(line: str) -> None:
     """Progress goes to stderr; stdout carries the result."""
     print(line, file=sys.stderr, flush=True)
-
-
-def figures_text(figures: dict) -> str:
-    """The figures as JSON."""
-    return json.dumps(figures, indent=1)

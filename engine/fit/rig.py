@@ -5,6 +5,7 @@ The rules are docs/head-file.md's; engine/heads/deform does the same for channel
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -78,7 +79,7 @@ class Rig:
 
 def product(names: tuple[str, ...], values: Mapping[str, float]) -> float:
     """The clamped values of units, multiplied."""
-    return float(np.prod([np.clip(values.get(name, 0.0), 0.0, UNIT_LIMIT) for name in names]))
+    return math.prod(min(max(values.get(name, 0.0), 0.0), UNIT_LIMIT) for name in names)
 
 
 def areas(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from ..heads.format import PARTS
 from .dataset import STRANDS, Dataset, Strands
 from .photos import Photo
 from .raster import Parameters, Pose, Renderer
-from .rig import Rig, areas
+from .rig import Rig
 
 KINDS = (*PARTS, "inside", *(f"strands.{name}" for name in STRANDS))
 """What a Gaussian lies on: a part of the mesh, the skin inside the mouth, or a strand."""
@@ -24,12 +24,14 @@ INSIDE = KINDS.index("inside")
 EYES = tuple(KINDS.index(name) for name in ("eye.L", "eye.R"))
 MOUTH = tuple(KINDS.index(name) for name in ("teeth.upper", "teeth.lower", "gums", "tongue", "inside"))
 STRAND_KINDS = tuple(KINDS.index(f"strands.{name}") for name in STRANDS)
-SHARES = {"eyes": 0.055, "mouth": 0.10}
+SHARES = {"eyes": 0.06, "mouth": 0.12}
 """Eyes and mouth are fitted apart: their share of all Gaussians, where the mesh has them."""
 STRAND_SHARE = {"hair": 0.25, "brows": 0.045, "lashes": 0.012}
 STRAND_WIDTH = {"hair": 0.00042, "brows": 0.00017, "lashes": 0.00014}
-COVER = 0.60
+COVER = 0.75
 """Standard deviation of a Gaussian on a surface, in spacings; thickness is a fifth of it."""
+STRAINED = 3.0
+"""How many times more Gaussians skin gets that poses stretch by 2.5 and more."""
 _PILOTS = 16000
 _PILOT_VIEWS = 48
 _EVENNESS = 0.62
@@ -54,11 +56,11 @@ class Gaussians:
 
 @dataclass
 class _Surface:
-    """Gaussians to be on a surface: triangle [n], point [n,3], spacing [n]."""
+    """Gaussians to be on a surface: triangle [n], point [n,3]; how many each triangle gets on average [T]."""
 
     triangle: np.ndarray
     points: np.ndarray
-    spacing: np.ndarray
+    number: np.ndarray
 
 
 def seed(
@@ -67,10 +69,12 @@ def seed(
     """`count` Gaussians (nearly), grey, for a dataset; `photos` are those that are fitted."""
     strands = [_strands(rig, name, dataset.strands[name], count, rng) for name in STRANDS if name in dataset.strands]
     left = count - sum(len(entry[0]) for entry in strands)
-    seen, inside = _importance(dataset, rig, photos, rng)
+    area, stretched, strain = _largest(rig, photos)
+    seen, inside = _importance(dataset, rig, photos, area, rng)
+    # Each follows its own triangle's stretch: where neighbours stretch differently, there must be one for nearly each.
+    seen = seen * (1 + STRAINED * np.clip((strain - 0.2) / 0.7, 0, 1))
     kind = np.array([KINDS.index(name) for name in rig.head.parts], np.uint8)[rig.part]
     kind[inside] = INSIDE
-    stretched = _most_stretched(rig, photos)
     groups = [(np.isin(kind, EYES), SHARES["eyes"]), (np.isin(kind, MOUTH), SHARES["mouth"])]
     groups = [(own & rig.usable, share) for own, share in groups if (own & rig.usable).any()]
     rest = rig.usable & ~np.any([own for own, _ in groups] or [np.zeros(len(kind), bool)], axis=0)
@@ -78,7 +82,9 @@ def seed(
     pieces = []
     for own, number in [*zip([own for own, _ in groups], numbers, strict=True), (rest, left - sum(numbers))]:
         if number > 0 and own.any():
-            pieces.append(_on_surface(rig, _spread(rig, np.flatnonzero(own), seen, number, rng), stretched, kind))
+            pieces.append(
+                _on_surface(rig, _spread(rig, np.flatnonzero(own), area * seen, number, rng), area, stretched, kind)
+            )
     return _join(pieces + strands, sh_count)
 
 
@@ -93,17 +99,17 @@ def _join(pieces: list[tuple[np.ndarray, ...]], sh_count: int) -> Gaussians:
 
 
 def _importance(
-    dataset: Dataset, rig: Rig, photos: Sequence[Photo], rng: np.random.Generator
+    dataset: Dataset, rig: Rig, photos: Sequence[Photo], area: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(how much each triangle matters per area [T], which skin triangles are the mouth's inside [T] bool).
+    """(how much each triangle matters per `area` [T], which skin triangles are the mouth's inside [T] bool).
 
     A few thousand grey Gaussians, evenly spread, are rendered as the pictures' cameras see them: what each contributes
     is how much of it the pictures show.
     """
     weight = 1 + 4.0 * rig.part_is("eye.L", "eye.R") + 3.0 * rig.part_is("teeth.upper", "teeth.lower")
-    pilots = _spread(rig, np.flatnonzero(rig.usable), weight, _PILOTS, rng)
+    pilots = _spread(rig, np.flatnonzero(rig.usable), area * weight, _PILOTS, rng)
     kind = np.zeros(len(rig.triangles), np.uint8)
-    parameters = _join([_on_surface(rig, pilots, None, kind)], 1).parameters
+    parameters = _join([_on_surface(rig, pilots, area, None, kind)], 1).parameters
     renderer = Renderer(len(pilots.triangle), 1)
     shown = np.zeros(len(pilots.triangle))
     seen_open, seen_shut = np.zeros_like(shown), np.zeros_like(shown)
@@ -120,7 +126,7 @@ def _importance(
         shown += found[:, 0] + 2.0 * found[:, 1]
         is_open = max(_value(photo, name) for name in _MOUTH_UNITS) > 0.25
         (seen_open if is_open else seen_shut)[:] += found[:, 0]
-    density = shown / np.maximum(pilots.spacing, 1e-6) ** 2
+    density = shown * pilots.number[pilots.triangle] / area[pilots.triangle]
     place = rig.vertices[rig.triangles].mean(axis=1)
     own = np.zeros(len(rig.triangles))
     inner = np.zeros(len(rig.triangles))
@@ -135,6 +141,7 @@ def _importance(
     for name, more in (("lips", 1.0), ("ears", 0.3)):
         if name in dataset.hints:
             own *= 1 + more * dataset.hints[name][rig.triangles].mean(axis=1)
+    own *= np.where(rig.part_is("teeth.upper", "teeth.lower"), 3.0, np.where(rig.part_is("tongue"), 2.0, 1.0))
     skin = rig.part_is("skin")
     hint = dataset.hints.get("inner_mouth")
     inside = skin & (inner > 0.7 if hint is None else hint[rig.triangles].mean(axis=1) > 0.5)
@@ -153,21 +160,21 @@ def _detail(colour: np.ndarray) -> np.ndarray:
     return np.minimum(8 * change, 1)
 
 
-def _spread(rig: Rig, ids: np.ndarray, weight: np.ndarray, count: int, rng: np.random.Generator) -> _Surface:
-    """`count` points on the triangles `ids`, as dense as `weight` [T] says, evenly spaced otherwise."""
-    order = _morton(rig.vertices[rig.triangles[ids]].mean(axis=1))
-    ids = ids[order]
-    mass = rig.area[ids] * weight[ids]
-    total = np.cumsum(mass / mass.sum())
-    pick = np.searchsorted(total, (np.arange(count) + rng.random(count)) / count).clip(0, len(ids) - 1)
+def _spread(rig: Rig, ids: np.ndarray, mass: np.ndarray, count: int, rng: np.random.Generator) -> _Surface:
+    """`count` points on the triangles `ids`, as many on each as its `mass` [T] says, evenly spaced otherwise."""
+    ids = ids[_morton(rig.vertices[rig.triangles[ids]].mean(axis=1))]
+    number = np.zeros(len(rig.triangles))
+    number[ids] = count * mass[ids] / mass[ids].sum()
+    total = np.cumsum(number[ids])
+    at = (np.arange(count) + rng.random(count)) * (total[-1] / count)
+    pick = ids[np.searchsorted(total, at).clip(0, len(ids) - 1)]
     # Low-discrepancy points within the triangle (Roberts' R2 sequence), folded from the square.
     u = (0.5 + np.arange(count)[:, None] * np.array([0.7548776662466927, 0.5698402909980532])) % 1
     fold = u.sum(axis=1) > 1
     u[fold] = 1 - u[fold]
-    corner = rig.vertices[rig.triangles[ids[pick]]]
+    corner = rig.vertices[rig.triangles[pick]]
     points = corner[:, 0] + u[:, :1] * (corner[:, 1] - corner[:, 0]) + u[:, 1:] * (corner[:, 2] - corner[:, 0])
-    spacing = np.sqrt(rig.area[ids[pick]] / (count * mass[pick] / mass.sum()))
-    return _Surface(ids[pick], points, spacing)
+    return _Surface(pick, points, number)
 
 
 def _morton(points: np.ndarray) -> np.ndarray:
@@ -181,42 +188,62 @@ def _morton(points: np.ndarray) -> np.ndarray:
     return np.argsort(code, kind="stable")
 
 
-def _most_stretched(rig: Rig, photos: Sequence[Photo]) -> np.ndarray:
-    """FᵀF [T,2,2] of each triangle's deformation gradient F in the photographed pose in which it is largest."""
-    largest = rig.area.copy()
+def _largest(rig: Rig, photos: Sequence[Photo]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How the photographed poses stretch triangles.
+
+    Returns:
+        Each triangle's area [T] in the pose in which it is largest, FᵀF [T,2,2] of how it got there, and the largest
+        logarithm of a stretch in any pose and direction [T].
+    """
+    largest, strain = np.maximum(rig.area, 1e-12), np.zeros(len(rig.triangles))
     best = np.tile(np.eye(2), (len(rig.triangles), 1, 1))
+    usable = np.flatnonzero(rig.usable)
     for units in {photo.view.pose: photo.units for photo in photos}.values():
         posed = rig.pose(units)
-        area = areas(posed, rig.triangles)
-        grown = np.flatnonzero((area > 1.3 * largest) & rig.usable)
-        if len(grown):
-            largest[grown] = area[grown]
-            plane = rig.carried(posed, grown).axes[:, :, :2].astype(np.float64)
-            best[grown] = plane.transpose(0, 2, 1) @ plane
-    return best
+        moved = np.linalg.norm(posed - rig.vertices, axis=1)[rig.triangles[usable]].max(axis=1) > 1e-5
+        ids = usable[moved]
+        plane = rig.carried(posed, ids).axes[:, :, :2].astype(np.float64)
+        squared = plane.transpose(0, 2, 1) @ plane
+        strain[ids] = np.maximum(strain[ids], 0.5 * np.log(np.linalg.eigvalsh(squared)).max(axis=1, initial=0))
+        # What stretches beyond the format's limits is covered only so far.
+        area = rig.area[ids] * np.sqrt(np.linalg.det(squared))
+        grown = area > 1.2 * largest[ids]
+        best[ids[grown]], largest[ids[grown]] = squared[grown], area[grown]
+    return largest, best, strain
 
 
-def _on_surface(rig: Rig, surface: _Surface, stretched: np.ndarray | None, kind: np.ndarray) -> tuple[np.ndarray, ...]:
+def _on_surface(
+    rig: Rig, surface: _Surface, area: np.ndarray, stretched: np.ndarray | None, kind: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """Triangle, kind, position, rotation and scale of flat Gaussians that cover a surface.
 
-    They are round in the pose that stretches their triangle most: laid out in neutral, folded lids would tear.
+    They are round where their triangle is largest: laid out in neutral, folded lids would tear.
     """
-    position, _ = rig.bind(surface.triangle, surface.points)
+    triangle = surface.triangle
+    position, _ = rig.bind(triangle, surface.points)
     position[:, 2] = 0
-    count = len(position)
-    sigma = np.full((count, 2), 1.0) * (COVER * surface.spacing)[:, None]
-    turn = np.tile([1.0, 0, 0, 0], (count, 1))
+    spacing = np.sqrt(area[triangle] / surface.number[triangle])
+    turn = np.tile([1.0, 0, 0, 0], (len(triangle), 1))
+    sigma = np.repeat(_limited(COVER * spacing, kind[triangle])[:, None], 2, axis=1)
     if stretched is not None:
-        squared, axis = np.linalg.eigh(stretched[surface.triangle])
-        changed = np.flatnonzero(squared.prod(axis=1) > 1.3)
-        # Spread over the grown area, then pressed together as the triangle is in neutral: most along what stretches.
-        grown = squared[changed].prod(axis=1) ** 0.25
-        sigma[changed] *= np.clip(grown[:, None] / np.sqrt(squared[changed, ::-1]), 0.2, 2.0)
-        axis = axis[:, :, ::-1]  # the first axis of a Gaussian is the one that stretches most
-        angle = np.arctan2(axis[changed, 1, 0], axis[changed, 0, 0])
+        squared, axis = np.linalg.eigh(stretched[triangle])
+        changed = np.flatnonzero(np.abs(squared - 1).max(axis=1) > 1e-6)
+        # Pressed together in neutral, most along what stretches; that is the Gaussian's first axis.
+        sigma[changed] /= np.sqrt(squared[changed, ::-1])
+        angle = np.arctan2(axis[changed, 1, 1], axis[changed, 0, 1])
         turn[changed] = np.stack([np.cos(angle / 2), 0 * angle, 0 * angle, np.sin(angle / 2)], axis=1)
-    scale = np.c_[sigma, np.full(count, 0.2) * sigma.min(axis=1)]
-    return surface.triangle, kind[surface.triangle], position, turn, np.maximum(scale, 2e-5)
+    scale = np.c_[sigma, 0.2 * sigma.min(axis=1)]
+    return triangle, kind[triangle], position, turn, np.maximum(scale, 2e-5)
+
+
+def _limited(sigma: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """Standard deviations [N] without the largest of skin, eyes and mouth: they come through the lips from behind."""
+    sigma = sigma.copy()
+    for number in np.unique(kind):
+        limit = {KINDS.index("skin"): 0.0025, **dict.fromkeys(EYES + MOUTH, 0.0012)}.get(number, np.inf)
+        own = kind == number
+        sigma[own] = np.minimum(sigma[own], max(limit, 1.6 * float(np.median(sigma[own]))))
+    return sigma
 
 
 def _strands(rig: Rig, name: str, strands: Strands, count: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:

@@ -27,16 +27,22 @@ OWN_RATE = 1.4
 """Eyes and what is in the mouth learn faster: few pictures show them, and never much of them."""
 FINAL_RATE = 0.08
 """The learning rates fall exponentially to this share."""
-COARSE = 0.30
+COARSE = 0.40
 """Share of the steps on pictures of half the size."""
-GROWTH = (0.12, 0.20, 0.28, 0.36, 0.44)
+GROWTH = (0.10, 0.18, 0.26, 0.34)
 """When Gaussians are added, as shares of the steps; all that are in the budget by the last."""
 SEEDED = 0.75
 """Share of the budget that is there from the start."""
-DYNAMIC = 0.5
+DYNAMIC = 0.45
 """When the dynamic appearance begins."""
 SIZE_RANGE = (-1.5, 0.8)
-"""How far a log scale may move from its seed."""
+"""How far a log scale may move from its seed; on surfaces that close the head no further down than …"""
+LEAST_COVER = -0.5
+"""… this: where poses that were not photographed stretch the skin, smaller ones leave gaps."""
+FIRMNESS = 0.004
+"""How much each step firms the skin's opacity, so that nothing shines through in other poses, up to …"""
+FIRM = 4.0
+"""… this logit."""
 JITTER = 0.00015
 """Metres (standard deviation) by which each step moves every Gaussian along its triangle's normal, and …"""
 DROPOUT = 0.08
@@ -58,7 +64,7 @@ class Options:
     """What a fit is asked for."""
 
     gaussians: int = 60_000
-    steps: int = 3000
+    steps: int = 2400
     seed: int = 0
     sh_degree: int = 1
     rows: int = 110_000
@@ -123,7 +129,11 @@ class Fit:
         self.reach = np.stack([along, along, np.where(loose, 0.002, 0.00015)], axis=1).astype(np.float32)
         limits = [COLOUR_RANGE.get(name, 0.6) / SH_0 for name in KINDS]
         self.colour_reach = np.array(limits, np.float32)[kind][:, None]
-        self.least_opacity = np.where(strand, -4.0, 0.3).astype(np.float32)
+        closing = np.isin(kind, [KINDS.index(name) for name in ("skin", "inside", "clothes")])
+        self.closing = np.flatnonzero(closing)
+        self.least_opacity = np.where(strand, -4.0, np.where(closing, 1.2, 0.3)).astype(np.float32)
+        self.least_scale = self.start.log_scale + SIZE_RANGE[0]
+        self.least_scale[self.closing, :2] = self.start.log_scale[self.closing, :2] + LEAST_COVER
         self.rate = np.where(own, OWN_RATE, 1.0).astype(np.float32)
 
     def changed(self, units: dict[str, float]) -> Parameters:
@@ -213,10 +223,11 @@ class Fit:
         np.clip(p.position, start.position - self.reach, start.position + self.reach, out=p.position)
         # About the surface's normal it may turn as it likes.
         p.rotation[self.flat, 1:3] = np.clip(p.rotation[self.flat, 1:3], -TILT, TILT)
-        low, high = SIZE_RANGE
-        np.clip(p.log_scale, start.log_scale + low, start.log_scale + high, out=p.log_scale)
+        np.clip(p.log_scale, self.least_scale, start.log_scale + SIZE_RANGE[1], out=p.log_scale)
         np.clip(p.sh[:, 0], start.sh[:, 0] - self.colour_reach, start.sh[:, 0] + self.colour_reach, out=p.sh[:, 0])
         np.clip(p.sh[:, 1:], -VIEW_RANGE / SH_1, VIEW_RANGE / SH_1, out=p.sh[:, 1:])
+        logit = p.opacity_logit[self.closing]
+        p.opacity_logit[self.closing] = logit + np.float32(FIRMNESS) * (logit < FIRM)
         np.clip(p.opacity_logit, self.least_opacity, 7.0, out=p.opacity_logit)
 
     def grow(self, count: int) -> None:
@@ -244,9 +255,9 @@ class Fit:
         axis = old.log_scale[ids].argmax(axis=1)
         rows = np.arange(len(ids))
         direction = _matrices(old.rotation[ids])[rows, :, axis]
-        shift = 0.5 * np.exp(old.log_scale[ids, axis])[:, None] * direction
-        shrink = np.full((len(ids), 3), np.float32(np.log(0.88)))
-        shrink[rows, axis] = np.log(0.62)
+        shift = 0.6 * np.exp(old.log_scale[ids, axis])[:, None] * direction
+        shrink = np.full((len(ids), 3), np.float32(np.log(0.95)))
+        shrink[rows, axis] = np.log(0.75)
         children = Parameters(*(array[ids].copy() for array in old.arrays().values()))
         seeds = Parameters(*(array[ids].copy() for array in start.arrays().values()))
         for part, sign in ((old, 1.0), (children, -1.0)):
