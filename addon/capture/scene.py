@@ -5,6 +5,7 @@ Plain bpy; the geometry comes from `static.npz` and `pose_*.npz` (see docs/heads
 
 from __future__ import annotations
 
+import json
 import math
 
 import bpy
@@ -96,21 +97,73 @@ class Nodes:
         self.link(node.outputs[0], self.surface.inputs["Normal"])
 
 
-def skin_material():
+#: Depth and width of each kind of crease; the width is in shares of the distance between its lines.
+CREASES = {
+    "forehead": (0.95, 0.19), "glabella": (1.25, 0.11), "nose": (0.8, 0.19), "crow": (0.8, 0.17), "under": (0.6, 0.18),
+    "fold": (1.7, 0.10), "corner": (1.2, 0.10), "lip": (0.55, 0.20),
+}  # fmt: skip
+
+
+def creases(m: Nodes, rest, shown: set[str]):
+    """How deep the skin is folded here, about 0–1: lines at the whole numbers of `line_*`, as deep as `crease_*`.
+
+    `shown`: the kinds that this pose has, as every node costs time at every sample; None where there are none.
+    """
+    wander = m.math("MULTIPLY_ADD", m.noise(rest, 75, 1), 0.7, -0.35)
+    # Creases break off and begin again.
+    uneven = m.math("MULTIPLY_ADD", m.noise(rest, 120, 1), 2.6, -0.55)
+    uneven, even = m.math("MAXIMUM", uneven, 0.0), 1.0
+    total = None
+    for kind, (depth, width) in CREASES.items():
+        if kind not in shown:
+            continue
+        single = kind in ("fold", "corner", "glabella")
+        line = m.attribute("line_" + kind)
+        line = m.math("ADD", line, m.math("MULTIPLY", wander, 0.10 if single else 0.75))
+        away = m.math("PINGPONG", line, 0.5)
+        profile = m.ramp(away, (0.0, 1.0), (width * 0.5, 0.70), (width, 0.30), (width * 2.4, 0.0))
+        amount = m.math("MULTIPLY", m.attribute("crease_" + kind), depth)
+        part = m.math("MULTIPLY", profile, m.math("MULTIPLY", amount, even if single else uneven))
+        total = part if total is None else m.math("ADD", total, part)
+    if "chin" in shown:
+        pits = m.ramp(m.cells(rest, 330), (0.0, 1.0), (0.42, 0.0))
+        part = m.math("MULTIPLY", m.math("MULTIPLY", pits, m.attribute("crease_chin")), 0.75)
+        total = part if total is None else m.math("ADD", total, part)
+    return total
+
+
+def skin_material(look: dict, shown: set[str]):
     m = Nodes("skin")
     rest = m.attribute("rest", "Vector")
-    broad, middle, fine = m.noise(rest, 28, 3), m.noise(rest, 110, 4), m.noise(rest, 520, 3)
+    old = min(max((look["age"] - 25) / 60, 0.0), 1.0)
+    dark = min(max(1 - look["skin"][1] / 0.3, 0.0), 1.0)
+    broad, middle, fine = m.noise(rest, 28, 1), m.noise(rest, 110, 2), m.noise(rest, 520, 2)
     colour = m.attribute("colour", "Vector")
     # Blood and melanin: faint red patches a few centimetres wide, mottling at a centimetre, grain at a millimetre.
     colour = m.mix(colour, m.ramp(broad, (0.34, (0.97, 0.93, 0.92)), (0.66, (1.02, 1.02, 1.02))), 1.0, "MULTIPLY")
-    colour = m.mix(colour, m.ramp(middle, (0.32, (0.95, 0.90, 0.89)), (0.66, (1.03, 1.02, 1.01))), 1.0, "MULTIPLY")
+    mottled = (0.95 - 0.05 * old, 0.90 - 0.10 * old, 0.89 - 0.10 * old)
+    colour = m.mix(colour, m.ramp(middle, (0.32, mottled), (0.66, (1.03, 1.02, 1.01))), 1.0, "MULTIPLY")
     colour = m.mix(colour, m.ramp(fine, (0.30, (0.93, 0.90, 0.88)), (0.62, (1.03, 1.03, 1.03))), 1.0, "MULTIPLY")
     freckle = m.ramp(m.cells(rest, 300), (0.09, (0.80, 0.68, 0.60)), (0.19, (1.0, 1.0, 1.0)))
-    some = m.math("MULTIPLY", m.ramp(broad, (0.52, 0.0), (0.62, 1.0)), 0.5)
+    some = m.math("MULTIPLY", m.ramp(broad, (0.52, 0.0), (0.62, 1.0)), 1.6 * look["freckles"])
     colour = m.mix(colour, freckle, some, "MULTIPLY")
+    if old > 0.3:
+        # Age spots, larger and fewer.
+        spot = m.ramp(m.cells(rest, 95), (0.12, (0.72, 0.60, 0.52)), (0.24, (1.0, 1.0, 1.0)))
+        where = m.math("MULTIPLY", m.ramp(m.noise(rest, 40, 2), (0.50, 0.0), (0.60, 1.0)), 0.9 * (old - 0.2))
+        colour = m.mix(colour, spot, where, "MULTIPLY")
+    if look["stubble"] > 0:
+        dots = m.ramp(m.cells(rest, 1150), (0.16, 1.0), (0.36, 0.0))
+        dots = m.math("MULTIPLY", dots, m.math("MULTIPLY", m.attribute("beard"), look["stubble"]))
+        hair = tuple(0.6 * c for c in look["hair"])
+        colour = m.mix(colour, hair, m.math("MINIMUM", dots, 0.85))
+    depth = creases(m, rest, shown)
+    if depth is not None:
+        tint = (0.58, 0.42, 0.36) if dark < 0.6 else (0.45, 0.38, 0.35)
+        colour = m.mix(colour, tint, m.math("MINIMUM", m.math("MULTIPLY", depth, 0.55), 0.75), "MULTIPLY")
     m.set("Base Color", colour)
     lips, inner = m.attribute("lips"), m.attribute("inner_mouth")
-    rough = m.math("MULTIPLY_ADD", fine, 0.16, 0.40)
+    rough = m.math("MULTIPLY_ADD", fine, 0.16, 0.40 + 0.05 * old - 0.04 * dark)
     rough = m.math("MULTIPLY_ADD", lips, -0.10, rough)
     m.set("Roughness", m.math("MULTIPLY_ADD", inner, -0.12, rough))
     m.set("Specular IOR Level", 0.50)
@@ -118,10 +171,16 @@ def skin_material():
     m.set("Subsurface Radius", (1.0, 0.38, 0.20))
     # Thin folds (lids, the inside of the lips) would lose their red light to the other side.
     m.surface.subsurface_method = "BURLEY"
-    m.set("Subsurface Scale", m.math("MULTIPLY_ADD", m.attribute("thin"), -0.0024, 0.0030))
-    pores = m.math("MULTIPLY_ADD", m.cells(rest, 1000), 0.5, m.noise(rest, 1500, 2))
-    creases = m.math("MULTIPLY", m.math("MULTIPLY", lips, m.noise(_stretched(m, rest), 900, 2)), 1.2)
-    m.bump(m.math("ADD", m.math("MULTIPLY_ADD", fine, 0.7, pores), creases), 0.14, 0.0006)
+    m.set("Subsurface Scale", m.math("MULTIPLY_ADD", m.attribute("thin"), -0.0018, 0.0024 - 0.0004 * old))
+    grain = m.math("ADD", m.cells(rest, 1000), fine)
+    if old > 0.2:
+        grain = m.math("MULTIPLY_ADD", m.noise(rest, 240, 1), 1.6 * old, grain)
+    lines = m.math("MULTIPLY", lips, m.noise(_stretched(m, rest), 900, 0))
+    # Bumps in tenths of a millimetre: pores 0.08, a full crease 1.1.
+    height = m.math("MULTIPLY", m.math("ADD", grain, lines), 0.85 + 0.35 * old)
+    if depth is not None:
+        height = m.math("MULTIPLY_ADD", depth, -11.0, height)
+    m.bump(height, 1.0, 0.0001)
     return m.material
 
 
@@ -133,7 +192,7 @@ def _stretched(m: Nodes, vector):
     return node.outputs[0]
 
 
-def eye_material():
+def eye_material(look: dict):
     """`eye_x`, `eye_z`: place on the ball, 1 at the limbus. No sharp coat: its highlight follows the camera and cannot
     be learnt; the catch light is painted instead."""
     m = Nodes("eye")
@@ -145,10 +204,14 @@ def eye_material():
     m.link(m.math("MULTIPLY", m.math("DIVIDE", z, safe), 3.2), polar.inputs[1])
     m.link(m.math("MULTIPLY", r, 0.9), polar.inputs[2])
     fibres = m.noise(polar.outputs[0], 3.0, 5, 0.7)
+    iris = look["iris"]
+    # Warmer around the pupil, a dark rim outside.
+    inner = tuple(0.55 * c + 0.45 * w for c, w in zip(iris, (0.17, 0.085, 0.030), strict=True))
+    inner = tuple(min(c, 1.8 * max(iris)) for c in inner)
     tone = m.ramp(
         r,
-        (0.0, 0.003), (0.36, 0.003), (0.40, (0.16, 0.085, 0.032)), (0.52, (0.125, 0.105, 0.055)),
-        (0.80, (0.075, 0.085, 0.060)), (0.92, (0.030, 0.034, 0.030)), (1.0, (0.018, 0.020, 0.020)),
+        (0.0, 0.003), (0.36, 0.003), (0.40, inner), (0.54, tuple(1.1 * c for c in iris)),
+        (0.80, tuple(0.85 * c for c in iris)), (0.92, tuple(0.38 * c for c in iris)), (1.0, (0.016, 0.017, 0.017)),
     )  # fmt: skip
     iris = m.mix(tone, m.ramp(fibres, (0.30, 0.45), (0.70, 1.8)), 1.0, "MULTIPLY")
     # Light from above gathers in the lower iris.
@@ -227,20 +290,34 @@ def hair_material():
     return m.material
 
 
-def strand_material(name: str, melanin: float, redness: float, roughness: float, random: float):
+def strand_material(name: str, look: dict, darker: float, roughness: float, random: float):
+    """Hairs by melanin; `grey` of them, chosen by the strand's random number, have next to none."""
     material = bpy.data.materials.new(name)
     material.use_nodes = True
     tree = material.node_tree
     tree.nodes.clear()
     output, hair = tree.nodes.new("ShaderNodeOutputMaterial"), tree.nodes.new("ShaderNodeBsdfHairPrincipled")
     hair.parametrization = "MELANIN"
+    melanin = min(look["melanin"] + darker, 1.0)
     settings = {
-        "Melanin": melanin, "Melanin Redness": redness, "Roughness": roughness, "Radial Roughness": roughness,
+        "Melanin": melanin, "Melanin Redness": look["redness"], "Roughness": roughness, "Radial Roughness": roughness,
         "Random Color": random, "Coat": 0.0,
     }  # fmt: skip
     for key, value in settings.items():
         if key in hair.inputs:
             hair.inputs[key].default_value = value
+    if look["grey"] > 0:
+        info, ramp = tree.nodes.new("ShaderNodeHairInfo"), tree.nodes.new("ShaderNodeValToRGB")
+        edge = min(max(look["grey"], 0.02), 0.98)
+        white = min(0.10 + 0.25 * darker, melanin)
+        for element, position, value in zip(
+            ramp.color_ramp.elements, (edge - 0.02, edge + 0.02), (white, melanin), strict=True
+        ):
+            element.position = position
+            element.color = (value, value, value, 1)
+        tree.links.new(info.outputs["Random"], ramp.inputs[0])
+        tree.links.new(ramp.outputs[0], hair.inputs["Melanin"])
+        hair.inputs["Melanin Redness"].default_value = look["redness"] * (1 - look["grey"])
     tree.links.new(hair.outputs[0], output.inputs[0])
     return material
 
@@ -287,13 +364,15 @@ def add_strands(name: str, points: np.ndarray, radius: float):
 SUBDIVIDED = {"skin": 1, "teeth.upper": 1, "teeth.lower": 1, "gums": 1, "tongue": 1, "hair": 1, "clothes": 1}
 
 
-def build(static, posed, melanin: float = 0.64) -> None:
+def build(static, posed) -> None:
     """The whole head in the current scene: `static` and `posed` are the two files' arrays."""
+    look = json.loads(str(static["look"]))
     vertices, rest, colour = posed["vertices"], static["rest"], static["colour"]
     names = [str(name) for name in static["parts"]]
+    shown = {key[7:] for key in posed.files if key.startswith("crease_") and posed[key].max() > 0.03}
     materials = {
-        "skin": skin_material(),
-        "eye": eye_material(),
+        "skin": skin_material(look, shown),
+        "eye": eye_material(look),
         "teeth": tooth_material(),
         "gums": plain_material("gums", 0.32, 0.5),
         "tongue": plain_material("tongue", 0.42, 0.5),
@@ -301,6 +380,7 @@ def build(static, posed, melanin: float = 0.64) -> None:
         "clothes": cloth_material(),
     }
     values = {key[6:]: static[key] for key in static.files if key.startswith("value_")}
+    values |= {key: posed[key] for key in posed.files if key.startswith("crease_")}
     for index, name in enumerate(names):
         quads = static["quads"][static["quad_part"] == index]
         used, local = np.unique(quads, return_inverse=True)
@@ -313,9 +393,9 @@ def build(static, posed, melanin: float = 0.64) -> None:
         thing = add_mesh(name, vertices[used], local.reshape(-1, 4), floats, vectors, SUBDIVIDED.get(name, 0))
         thing.data.materials.append(materials[name if name in materials else name.split(".")[0]])
     looks = {
-        "hair": strand_material("strands", melanin, 0.25, 0.30, 0.35),
-        "brows": strand_material("brows", melanin + 0.12, 0.22, 0.45, 0.15),
-        "lashes": strand_material("lashes", 0.97, 0.2, 0.4, 0.0),
+        "hair": strand_material("strands", look, 0.0, 0.30, 0.35),
+        "brows": strand_material("brows", {**look, "grey": 0.6 * look["grey"]}, 0.10, 0.45, 0.15),
+        "lashes": strand_material("lashes", {**look, "grey": 0.0, "melanin": 0.97}, 0.0, 0.4, 0.0),
     }
     for key, material in looks.items():
         add_strands(key, posed[f"strands_{key}"], float(static[f"radius_{key}"])).data.materials.append(material)
@@ -356,8 +436,8 @@ def settings(samples: int, denoise: bool) -> None:
     if denoise:
         cycles.denoiser = "OPENIMAGEDENOISE"
         cycles.denoising_prefilter = "FAST"
-    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 4, 2, 2
-    cycles.transmission_bounces, cycles.transparent_max_bounces = 4, 8
+    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 3, 1, 1
+    cycles.transmission_bounces, cycles.transparent_max_bounces = 2, 6
     cycles.caustics_reflective = cycles.caustics_refractive = False
     scene.render.threads_mode = "AUTO"
     scene.render.use_persistent_data = True

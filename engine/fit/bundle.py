@@ -16,6 +16,7 @@ import numpy as np
 from ..contract.channels import UNITS
 from ..contract.errors import MienError
 from ..contract.pose import turn
+from ..heads.anatomy import wrinkles
 from ..heads.anatomy.build import EYE_PITCH, EYE_YAW, PARTS, Anatomy
 from ..heads.anatomy.hair import frames
 
@@ -92,12 +93,17 @@ def write_bundle(folder: Path, head: Anatomy, poses: Mapping[str, Mapping[str, f
         rest=head.vertices.astype(np.float32),
         colour=head.colour.astype(np.float32),
         eyes=np.stack([head.eyes["left"][0], head.eyes["right"][0]]),
+        look=np.array(json.dumps({**asdict(head.look), "hair": [float(c) for c in head.look.hair]})),
         **{f"radius_{name}": np.float32(strands.radius) for name, strands in head.strands.items()},
         **values,
     )
+    left = wrinkles.smooth(head.home[:, 0], -0.004, 0.004)
     for name, weights in poses.items():
-        vertices = pose(head, unit_row(weights))
+        row = unit_row(weights)
+        vertices = pose(head, row)
+        deep = wrinkles.depths(head.creases, left, dict(zip(UNITS, row, strict=True)), head.look.age)
+        creases = {f"crease_{kind}": depth.astype(np.float32) for kind, depth in deep.items()}
         strands = {f"strands_{n}": strand_points(head, n, vertices).astype(np.float32) for n in head.strands}
-        np.savez(folder / f"pose_{name}.npz", vertices=vertices.astype(np.float32), **strands)
+        np.savez(folder / f"pose_{name}.npz", vertices=vertices.astype(np.float32), **strands, **creases)
     plan = {"poses": {n: dict(w) for n, w in poses.items()}, "views": [asdict(view) for view in views]}
     (folder / "plan.json").write_text(json.dumps(plan, indent=1), encoding="utf-8")

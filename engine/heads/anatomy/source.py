@@ -100,11 +100,35 @@ def load_target(path: Path, count: int) -> np.ndarray:
     return offsets
 
 
+#: MakeHuman's two ends of a feature.
+ENDS = (
+    ("incr", "decr"), ("up", "down"), ("out", "in"), ("forward", "backward"), ("convex", "concave"),
+    ("uncompress", "compress"),
+)  # fmt: skip
+
+
 def person(base: Base, targets: Mapping[str, float]) -> np.ndarray:
-    """Vertices [V,3] of one person: the base mesh plus Σ weight · target, targets named by path under `targets`."""
+    """Vertices [V,3] of one person: the base mesh plus Σ weight · target, targets named by path under `targets`.
+
+    A feature named without its end is signed: −0.2 of "nose/nose-hump" is 0.2 of "nose/nose-hump-decr". A name
+    "faceunits/browDown" adds that face unit on both sides: what a face shows at rest, so that neutral looks neutral.
+
+    Raises:
+        MienError: There is no such target.
+    """
     vertices = base.vertices.copy()
+    root = base.root / "mpfb2/targets"
     for name, weight in targets.items():
-        path = base.root / "mpfb2/targets" / f"{name}.target.gz"
+        if name.startswith("faceunits/"):
+            stem = name.removeprefix("faceunits/")
+            vertices += weight * sum(face_unit(base, stem + side) for side in ("Left", "Right"))
+            continue
+        path = root / f"{name}.target.gz"
+        for plus, minus in ENDS:
+            if (root / f"{name}-{plus}.target.gz").is_file():
+                path = root / f"{name}-{plus if weight > 0 else minus}.target.gz"
+                weight = abs(weight)
+                break
         vertices += weight * load_target(path, len(vertices))
     return vertices
 

