@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import operators, settings
+from . import captures, locks, operators, regenerate, settings, sync, voices
 
-_PARTS = (settings, operators)
+_PARTS = (settings, operators, locks, regenerate, sync, captures, voices)
 
 
 def register() -> None:

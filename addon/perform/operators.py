@@ -51,6 +51,11 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
     strengths: bpy.props.StringProperty(
         name="Strengths", description='JSON such as {"head": 0.5}', options={"SKIP_SAVE", "HIDDEN"}
     )
+    voice: bpy.props.StringProperty(name="Voice", description="Who speaks a typed line", options={"SKIP_SAVE"})
+    speed: bpy.props.FloatProperty(name="Speed", default=1.0, min=0.5, max=2.0, options={"SKIP_SAVE"})
+    pronunciations: bpy.props.StringProperty(
+        name="Pronunciations", description='JSON such as {"Mien": "miːn"}', options={"SKIP_SAVE", "HIDDEN"}
+    )
 
     @classmethod
     def poll(cls, context):
@@ -69,15 +74,21 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
         params: dict[str, Any] = {"seed": self.seed, "fps": self._fps, **self._spoken(context)}
         if self.strengths:
             params["strengths"] = json.loads(self.strengths)
+        self._request = {name: value for name, value in params.items() if name != "audio" or self.source == "FILE"}
         return session.running().request("perform", params, deadline_s=_SECONDS)
 
-    def _spoken(self, context) -> dict[str, str]:
+    def _spoken(self, context) -> dict[str, Any]:
         """The request's source, and where it lies."""
         self._sound: Path | None = None
         if self.source == "LINE":
             if not self.line.strip():
                 raise MienError("There is nothing to say; type a line first.")
-            return {"line": self.line}
+            said: dict[str, Any] = {"line": self.line, "speed": round(self.speed, 3)}
+            if self.voice:
+                said["voice"] = self.voice
+            if self.pronunciations:
+                said["pronunciations"] = json.loads(self.pronunciations)
+            return said
         words = {"text": self.text} if self.text.strip() else {}
         if self.source == "STRIP":
             strip = sounds.strip_named(context, self.strip)
@@ -99,7 +110,10 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
             self._sound = sounds.keep(Path(reply["audio"]))
         end = self._start + reply["duration"] * self._fps
         action = curves.new_action(f"{obj.name} Speech", reply["keys"], self._start, self._fps)
-        _mark(action, reply, self._start, self._fps)
+        mark(action, reply, self._start, self._fps)
+        action["mien_request"] = json.dumps(self._request)
+        action["mien_sound"] = str(self._sound) if self._sound is not None else ""
+        action["mien_strip"] = self.strip if self.source == "STRIP" else ""
         hidden = nla.masking(obj, set(reply["keys"]))
         if hidden and self.push_down:
             nla.push_down(obj)
@@ -144,12 +158,13 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
             self._temporary = None
 
 
-def _mark(action: bpy.types.Action, reply: dict[str, Any], start: float, fps: float) -> None:
+def mark(action: bpy.types.Action, reply: dict[str, Any], start: float, fps: float) -> None:
     """Words as the Action's own markers; words and phones with their times for later work."""
     for word, begin, _ in reply["words"]:
         action.pose_markers.new(str(word)[:63]).frame = round(start + begin * fps)
     action["mien_words"] = json.dumps(reply["words"])
     action["mien_phones"] = json.dumps(reply["phones"])
+    action["mien_duration"] = reply["duration"]
     action["mien_start"], action["mien_fps"] = start, fps  # where their second 0 lies, whatever a strip shows of it
 
 
@@ -191,6 +206,9 @@ class MIEN_OT_speak_from_panel(bpy.types.Operator):
             add_sound=chosen.add_sound,
             set_range=chosen.set_range,
             strengths=json.dumps(settings.strengths(chosen)),
+            voice=chosen.voice,
+            speed=chosen.speed,
+            pronunciations=json.dumps(settings.pronunciations(chosen)),
         )
         return {"FINISHED"}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
+
 import bpy
 
-from .. import compat
+from .. import compat, session
 
 SOURCES = (
     ("FILE", "Sound File", "A recording on disk"),
@@ -31,6 +33,39 @@ def _strip_names(self, context, typed: str) -> list[str]:
     return [strip.name for strip in sound_strips(context)]
 
 
+_DEFAULT_VOICE = ("af_heart", "Heart", "English (US)", "female")
+_voice_items: list[tuple[str, str, str, int]] = []
+"""Blender keeps no reference to the texts of a dynamic enum."""
+
+
+def _number(voice: str) -> int:
+    """A voice's number as an enum item: the same whatever other voices there are."""
+    return zlib.crc32(voice.encode()) & 0x3FFFFFFF
+
+
+def voices(self, context: bpy.types.Context | None) -> list[tuple[str, str, str, int]]:
+    """The voices that the engine knows, those that are not installed marked so."""
+    told = session.capabilities().get("speech", {})
+    ready = told.get("voices")
+    _voice_items.clear()
+    for name, said, language, sex in told.get("all") or [_DEFAULT_VOICE]:
+        missing = ready is not None and name not in ready
+        title = f"{said}, {sex}, {language}" + (" (not installed)" if missing else "")
+        _voice_items.append((name, title, f"Kokoro's voice {name}", _number(name)))
+    return _voice_items
+
+
+def voice_missing() -> bool:
+    """Whether the engine has said that no voice is installed."""
+    ready = session.capabilities().get("speech", {}).get("voices")
+    return ready is not None and not ready
+
+
+class MienPronunciation(bpy.types.PropertyGroup):
+    word: bpy.props.StringProperty(name="Word", description="As it is written, such as Mien")
+    ipa: bpy.props.StringProperty(name="IPA", description="As it is said, in the phonetic alphabet, such as miːn")
+
+
 class MienSpeech(bpy.types.PropertyGroup):
     source: bpy.props.EnumProperty(name="From", description="What is spoken", items=SOURCES)
     audio: bpy.props.StringProperty(name="Sound", description="WAV, FLAC, Ogg or MP3 file", subtype="FILE_PATH")
@@ -38,7 +73,16 @@ class MienSpeech(bpy.types.PropertyGroup):
     text: bpy.props.StringProperty(
         name="Words", description="What the recording says, if you know it: the phones are found more surely"
     )
-    line: bpy.props.StringProperty(name="Line", description="What the head says, in English")
+    line: bpy.props.StringProperty(
+        name="Line", description='What the head says, in English; "[Mien](/miːn/)" says how a word is pronounced'
+    )
+    voice: bpy.props.EnumProperty(
+        name="Voice", description="Who speaks a typed line", items=voices, default=_number(_DEFAULT_VOICE[0])
+    )
+    speed: bpy.props.FloatProperty(
+        name="Speed", description="How fast the voice speaks", default=1.0, min=0.5, max=2.0, precision=2, step=5
+    )
+    pronunciations: bpy.props.CollectionProperty(type=MienPronunciation)
     seed: bpy.props.IntProperty(
         name="Take", description="Another number gives other blinks, glances and head movements", default=0, min=0
     )
@@ -76,7 +120,14 @@ def strengths(settings: MienSpeech) -> dict[str, float]:
     return {layer: getattr(settings, f"strength_{layer}") for layer, *_ in LAYERS}
 
 
+def pronunciations(settings: MienSpeech) -> dict[str, str]:
+    """{word: IPA} for the engine; rows that lack either are left out."""
+    rows = [(row.word.strip(), row.ipa.strip()) for row in settings.pronunciations]
+    return {word: ipa for word, ipa in rows if word and ipa}
+
+
 def register() -> None:
+    bpy.utils.register_class(MienPronunciation)
     bpy.utils.register_class(MienSpeech)
     bpy.types.Scene.mien_speech = bpy.props.PointerProperty(type=MienSpeech)
 
@@ -84,3 +135,4 @@ def register() -> None:
 def unregister() -> None:
     del bpy.types.Scene.mien_speech
     bpy.utils.unregister_class(MienSpeech)
+    bpy.utils.unregister_class(MienPronunciation)

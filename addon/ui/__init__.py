@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import bake, outside, panels
+from . import bake, emotion_more, outside, panels, perform_more
 
-_PARTS = (panels, outside, bake)
+_PARTS = (panels, emotion_more, perform_more, outside, bake)
 
 
 def register() -> None:

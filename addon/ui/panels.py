@@ -13,6 +13,7 @@ from ..emotion import operators as mood
 from ..emotion import takes
 from ..head import channels, library
 from ..head.settings import active_head, is_head
+from ..perform import locks
 from ..perform import settings as speech
 from ..perform.operators import why_not_from_panel as why_not
 from ..render.compositor import heads_scene
@@ -147,6 +148,7 @@ def _zone_buttons(layout: bpy.types.UILayout, zone: str) -> None:
     row.operator("mien.key_zone", text="", icon="KEY_HLT").zone = zone
     row.operator("mien.mirror_zone", text="", icon="MOD_MIRROR").zone = zone
     row.operator("mien.reset_zone", text="", icon="LOOP_BACK").zone = zone
+    row.operator("mien.lock", text="", icon="LOCKED").zone = zone
     row.separator(factor=0.5)
 
 
@@ -174,7 +176,7 @@ def _zone_panel(zone: str, label: str, closed: bool) -> type[bpy.types.Panel]:
 def draw_zone(layout: bpy.types.UILayout, obj: bpy.types.Object, zone: str) -> None:
     """A row for each channel, its left and right side by side; the head's own left is on the right, as one sees it."""
     column = layout.column(align=True)
-    members = channels.of_zone(zone)
+    members, locked = channels.of_zone(zone), locks.locked(obj)
     if any(channel.side for channel in members):
         split = column.split(factor=_LABELS)
         split.label()
@@ -184,6 +186,7 @@ def draw_zone(layout: bpy.types.UILayout, obj: bpy.types.Object, zone: str) -> N
             cell.alignment = "CENTER"
             cell.active = False
             cell.label(text=text)
+        sides.label(text="", icon="BLANK1")
     for channel in members:
         if channel.side == "R" or channel.name not in obj:
             continue
@@ -195,6 +198,10 @@ def draw_zone(layout: bpy.types.UILayout, obj: bpy.types.Object, zone: str) -> N
                 sides.prop(obj, channels.path(channel.name[:-1] + side), text="", slider=True)
         else:
             sides.prop(obj, channels.path(channel.name), text="", slider=True)
+        lock = sides.row()
+        lock.active = channel.name in locked
+        icon = "LOCKED" if channel.name in locked else "UNLOCKED"
+        lock.operator("mien.lock", text="", icon=icon, emboss=False).channel = channel.name
 
 
 class MIEN_PT_speech(_HeadPanel, bpy.types.Panel):
@@ -252,7 +259,7 @@ class MIEN_PT_emotion(_HeadPanel, bpy.types.Panel):
     def draw(self, context):
         layout = self.layout
         chosen = context.scene.mien_emotion
-        layout.row().prop(chosen, "source", expand=True)
+        layout.prop(chosen, "source", text="")
         layout.use_property_decorate = False
         if chosen.source == "TEXT":
             column = layout.column()
@@ -269,6 +276,10 @@ class MIEN_PT_emotion(_HeadPanel, bpy.types.Panel):
         elif chosen.source == "VA":
             column.prop(chosen, "valence", slider=True)
             column.prop(chosen, "arousal", slider=True)
+        from .emotion_more import draw_sources  # which builds on this file
+
+        draw_sources(layout, context)
+        column = layout.column(align=True)
         column.prop(chosen, "strength", slider=True)
         column = layout.column()
         column.prop(chosen, "over")

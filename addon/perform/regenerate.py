@@ -1,0 +1,300 @@
+"""Another take of a head's speech around what is locked, and which take plays."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ...engine.contract import channels as table
+from ...engine.contract.errors import MienError
+from .. import compat, session
+from ..animate import curves, nla
+from ..emotion import line
+from ..head import channels
+from ..head.settings import active_head
+from ..jobs import EngineJob
+from . import locks, operators, sample, sounds
+
+_SECONDS = 1800.0
+_REQUEST = ("line", "voice", "speed", "pronunciations", "text", "strengths", "seed", "audio")
+"""What of a request another take takes over."""
+_NEAR = 1e-3
+"""Frames within which two keys are at one place."""
+
+
+@dataclass
+class Kept:
+    """What of an Action's F-curves is locked.
+
+    Attributes:
+        spans: {channel: [(first, last), …]} in the Action's frames; wide enough to begin and end on keys.
+        keys: {channel: its keys within those spans}, as `_key` reads them.
+    """
+
+    spans: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    keys: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+class MIEN_OT_regenerate(EngineJob, bpy.types.Operator):
+    """Make another take of the speech at this frame. What is locked keeps its keys, and the rest is made to meet it"""
+
+    bl_idname = "mien.regenerate"
+    bl_label = "Regenerate Around"
+    bl_options = {"REGISTER", "UNDO"}
+    progress_label = "Listening"
+    seconds = _SECONDS
+
+    seed: bpy.props.IntProperty(
+        name="Take",
+        description="−1 is the next one after the take that is shown",
+        default=-1,
+        min=-1,
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context):
+        reason = why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def begin(self, context):
+        obj, scene = active_head(context), context.scene
+        self._head, self._temporary = obj.name, None
+        strip = line.speech_strip(obj, scene.frame_current)
+        action = strip.action
+        self._strip, self._action = strip.name, action.name
+        self._start, self._fps = float(action["mien_start"]), float(action["mien_fps"])
+        self._kept = _kept(obj, strip)
+        params = _request(action)
+        params["seed"] = self.seed if self.seed >= 0 else int(params.get("seed", 0)) + 1
+        params["fps"] = self._fps
+        if "line" not in params and "audio" not in params:
+            self._temporary = _strip_sound(context, action, self._fps)
+            params["audio"] = str(self._temporary)
+        self._request = {name: value for name, value in params.items() if name != "audio" or self._temporary is None}
+        count = math.ceil(float(action["mien_duration"]) * self._fps - 1e-9) + 1
+        params |= _told(sample.fcurves(action, strip.action_slot), self._kept, self._start, count, self._fps)
+        return session.running().request("perform", params, deadline_s=_SECONDS)
+
+    def finish(self, context, reply):
+        obj, old = bpy.data.objects.get(self._head), bpy.data.actions.get(self._action)
+        former = (
+            next((strip for strip in nla.strips_named(obj, nla.SPEECH) if strip.name == self._strip), None)
+            if obj
+            else None
+        )
+        if obj is None or old is None or former is None:
+            raise MienError(f"The speech {self._strip!r} is no longer there, so the new take was dropped.")
+        action = curves.new_action(f"{obj.name} Take {self._request['seed']}", reply["keys"], self._start, self._fps)
+        _restore(action, self._kept)
+        operators.mark(action, reply, self._start, self._fps)
+        action["mien_request"] = json.dumps(self._request)
+        for name in ("mien_sound", "mien_strip"):
+            action[name] = old.get(name, "")
+        action["mien_take"] = self._request["seed"]
+        strip = nla.place(obj, action, former.frame_start, former.frame_end, nla.SPEECH)
+        strip.action_frame_start, strip.action_frame_end = former.action_frame_start, former.action_frame_end
+        strip.scale, strip.extrapolation = former.scale, former.extrapolation
+        former.mute = True
+        count = sum(len(rows) for rows in self._kept.keys.values())
+        self.report(
+            {"INFO"}, f"Take {self._request['seed']}: {count} locked keys kept on {len(self._kept.keys)} channels"
+        )
+        for note in reply["notes"]:
+            self.report({"INFO"}, note)
+        return {"FINISHED"}
+
+    def _end(self, context) -> None:
+        super()._end(context)
+        self._drop_temporary()
+
+    def execute(self, context):
+        try:
+            return super().execute(context)
+        finally:
+            self._drop_temporary()
+
+    def _drop_temporary(self) -> None:
+        temporary = getattr(self, "_temporary", None)
+        if temporary is not None:
+            shutil.rmtree(temporary.parent, ignore_errors=True)
+
+
+def why_not(context: bpy.types.Context) -> str | None:
+    """Why no other take can be made now, as a sentence; None where one can."""
+    reason = operators.why_not(context)
+    if reason:
+        return reason
+    strip = line.speech_strip(active_head(context), context.scene.frame_current)
+    if strip is None:
+        return "Make the head speak first"
+    if any(name not in strip.action for name in ("mien_request", "mien_start", "mien_fps", "mien_duration")):
+        return "This speech was made by an older Mien; press Make It Speak again"
+    return None
+
+
+def _request(action: bpy.types.Action) -> dict[str, Any]:
+    """The request that a speech was made by.
+
+    Raises:
+        MienError: It can't be read, or its recording has gone.
+    """
+    try:
+        params = json.loads(action["mien_request"])
+        kept = {name: params[name] for name in _REQUEST if name in params}
+    except (ValueError, TypeError):
+        raise MienError(f"What {action.name!r} was made by can't be read; press Make It Speak again.") from None
+    if "audio" in kept and not Path(str(kept["audio"])).is_file():
+        raise MienError(f"The sound file {kept['audio']} is no longer there; put it back or make the head speak anew.")
+    return kept
+
+
+def _strip_sound(context: bpy.types.Context, action: bpy.types.Action, fps: float) -> Path:
+    strip = sounds.strip_named(context, str(action.get("mien_strip", "")))
+    return sounds.write_strip(strip, context.evaluated_depsgraph_get(), fps)
+
+
+# ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _kept(obj: bpy.types.Object, strip: bpy.types.NlaStrip) -> Kept:
+    """Locked channels whole; locked frames of every channel, out to the keys around them."""
+    found, kept = sample.fcurves(strip.action, strip.action_slot), Kept()
+    whole, settings = locks.locked(obj), obj.mien_locks
+    for name in whole:
+        kept.spans[name] = [(-math.inf, math.inf)]
+    if settings.use_range and settings.end >= settings.start:
+        ends = sample.action_frames(strip, np.array([settings.start, settings.end], np.float64))
+        first, last = float(ends.min()), float(ends.max())
+        if last > first:
+            for name, curve in found.items():
+                if name not in whole:
+                    kept.spans[name] = [_out_to_keys(curve, first, last)]
+    for name, spans in kept.spans.items():
+        points = found[name].keyframe_points if name in found else ()
+        kept.keys[name] = [
+            _key(point) for point in points if any(low - _NEAR <= point.co[0] <= high + _NEAR for low, high in spans)
+        ]
+    return kept
+
+
+def _out_to_keys(curve: bpy.types.FCurve, first: float, last: float) -> tuple[float, float]:
+    """The range, widened to the keys around it, so that what lies within keeps its very shape."""
+    frames = [point.co[0] for point in curve.keyframe_points]
+    before = [frame for frame in frames if frame <= first + _NEAR]
+    after = [frame for frame in frames if frame >= last - _NEAR]
+    return (max(before) if before else -math.inf), (min(after) if after else math.inf)
+
+
+def _key(point: bpy.types.Keyframe) -> dict[str, Any]:
+    return {
+        "co": tuple(point.co), "handle_left": tuple(point.handle_left), "handle_right": tuple(point.handle_right),
+        "handle_left_type": point.handle_left_type, "handle_right_type": point.handle_right_type,
+        "interpolation": point.interpolation, "easing": point.easing, "back": point.back,
+        "amplitude": point.amplitude, "period": point.period, "type": point.type,
+    }  # fmt: skip
+
+
+def _told(found: dict[str, bpy.types.FCurve], kept: Kept, start: float, count: int, fps: float) -> dict[str, Any]:
+    """`given` and `locked` of a request: the locked channels' values at every frame, and which frames are locked."""
+    if not kept.spans:
+        return {}
+    frames = start + np.arange(count)
+    values = sample.of_action({name: found[name] for name in kept.spans if name in found}, frames)
+    values |= {name: np.zeros(count) for name in kept.spans if name not in found}
+    locked = {}
+    for name, spans in kept.spans.items():
+        rows = []
+        for low, high in spans:
+            first = 0 if math.isinf(low) else max(math.ceil(low - start - _NEAR), 0)
+            last = count - 1 if math.isinf(high) else min(math.floor(high - start + _NEAR), count - 1)
+            if last >= first:
+                rows.append([int(first), int(last)])
+        locked[name] = rows
+    return {"given": sample.as_curves(values, fps), "locked": locked}
+
+
+def _restore(action: bpy.types.Action, kept: Kept) -> None:
+    """Put the locked keys back, as they were, in place of what the new take has there."""
+    bag = compat.channelbag(action, action.slots[0])
+    have = {channels.name_of(curve.data_path): curve for curve in bag.fcurves}
+    for name in sorted(kept.spans, key=table.INDEX.__getitem__):
+        curve = have.get(name)
+        if curve is None:
+            if not kept.keys[name]:
+                continue
+            curve = bag.fcurves.new(channels.path(name))
+        points = curve.keyframe_points
+        for index in range(len(points) - 1, -1, -1):
+            frame = points[index].co[0]
+            if any(low - 0.5 < frame < high + 0.5 for low, high in kept.spans[name]):
+                points.remove(points[index], fast=True)
+        for entry in kept.keys[name]:
+            point = points.insert(entry["co"][0], entry["co"][1], options={"FAST"})
+            for attribute, value in entry.items():
+                if attribute != "co":
+                    setattr(point, attribute, value)
+            point.co = entry["co"]
+            # Last, and without an update of the curve, which would turn aligned handles by a rounding error.
+            point.handle_left, point.handle_right = entry["handle_left"], entry["handle_right"]
+        if not len(points):
+            bag.fcurves.remove(curve)
+    curves.group_by_zone(bag)
+
+
+# ── takes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def takes(obj: bpy.types.Object, frame: float) -> list[bpy.types.NlaStrip]:
+    """Speech strips that lie over the one at the frame, itself among them, muted or not, the oldest first."""
+    strips = [
+        strip for strip in nla.strips_named(obj, nla.SPEECH)
+        if strip.action is not None and "mien_phones" in strip.action
+    ]  # fmt: skip
+    here = [strip for strip in strips if strip.frame_start <= frame <= strip.frame_end]
+    if not here:
+        return []
+    low, high = min(strip.frame_start for strip in here), max(strip.frame_end for strip in here)
+    return [strip for strip in strips if strip.frame_start < high and low < strip.frame_end]
+
+
+class MIEN_OT_show_take(bpy.types.Operator):
+    """Play this take, and mute the others that lie over it"""
+
+    bl_idname = "mien.show_take"
+    bl_label = "Show Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    strip: bpy.props.StringProperty(name="Strip", options={"SKIP_SAVE"})
+
+    def execute(self, context):
+        obj = active_head(context)
+        found = takes(obj, context.scene.frame_current) if obj is not None else []
+        if self.strip not in [strip.name for strip in found]:
+            self.report({"ERROR"}, f"There is no take {self.strip!r} at this frame; choose another.")
+            return {"CANCELLED"}
+        for strip in found:
+            strip.mute = strip.name != self.strip
+        return {"FINISHED"}
+
+
+CLASSES = (MIEN_OT_regenerate, MIEN_OT_show_take)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
