@@ -125,11 +125,13 @@ def still_channels(units: Iterable[str]) -> list[str]:
     return merged
 
 
-def missing_sentence(table: Match) -> str:
-    """One sentence on what will not move; empty where everything does."""
+def missing_sentence(table: Match, codes: bool = False) -> str:
+    """One sentence on what will not move; empty where everything does. `codes`: by FACS codes, where there are some."""
     still = still_channels(table.units)
     if not still:
         return ""
+    if codes:
+        still = list(dict.fromkeys(re.sub(r"^(AU\d+) .*", r"\1", name) for name in still))
     return f"No shape keys were found for {len(still)} channels, which will not move: {', '.join(still)}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -183,10 +184,7 @@ def _job(context: bpy.types.Context, stage: str, start_over: bool) -> dict[str, 
     if reason:
         raise MienError(reason)
     folder = dataset_folder(settings)
-    made = not folder.exists()
     reason = _folder_complaint(folder)
-    if made and stage == "check":
-        shutil.rmtree(folder, ignore_errors=True)
     if reason:
         raise MienError(reason)
     parts: dict[bpy.types.Object, dict[int, str]] = {}
@@ -211,13 +209,19 @@ def _job(context: bpy.types.Context, stage: str, start_over: bool) -> dict[str, 
     }  # fmt: skip
 
 
-def _launch(job: dict[str, Any]) -> tuple[Task, Path]:
-    """Save a copy of the file and bake it in a Blender of its own; (task, folder to remove afterwards).
+def _launch(job: dict[str, Any]) -> tuple[Task, Callable[[], None]]:
+    """Save a copy of the file and bake it in a Blender of its own; (task, what to call at its end).
 
     Raises:
         MienError: The copy can't be saved, or Blender can't be started.
     """
     scratch = Path(tempfile.mkdtemp(prefix="mien-bake-"))
+
+    def tidy() -> None:
+        shutil.rmtree(scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.rmdir(job["folder"])  # only if nothing was written
+
     try:
         job["blend"] = str(scratch / "character.blend")
         bpy.ops.wm.save_as_mainfile(filepath=job["blend"], copy=True, check_existing=False, relative_remap=True)
@@ -227,12 +231,14 @@ def _launch(job: dict[str, Any]) -> tuple[Task, Path]:
         # As a Python module, Blender has no program of its own; then Python is.
         program = [bpy.app.binary_path, "-b", "--python-exit-code", "1", "--python"] if bpy.app.binary_path else []
         command = [*(program or [sys.executable]), script, "--", str(path)]
-        return Task(command, Log(session.folder("log") / "bake.log"), _hear_bake, "Bake Gaussian Head"), scratch
+        hint = "EEVEE needs a graphics card, choose Cycles without one" if job["engine"] == "EEVEE" else ""
+        log = Log(session.folder("log") / "bake.log")
+        return Task(command, log, _hear_bake, "Bake Gaussian Head", hint=hint), tidy
     except (RuntimeError, OSError) as error:
-        shutil.rmtree(scratch, ignore_errors=True)
+        tidy()
         raise MienError(f"A copy of the file can't be saved in {scratch.parent}: {error}") from None
     except MienError:
-        shutil.rmtree(scratch, ignore_errors=True)
+        tidy()
         raise
 
 
@@ -304,14 +310,14 @@ class MIEN_OT_bake(bpy.types.Operator):
         if bpy.app.background:
             return self.execute(context)
         try:
-            task, scratch = _launch(_job(context, "check", self.start_over))
+            task, tidy = _launch(_job(context, "check", self.start_over))
         except MienError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         scene = context.scene.name
 
         def then(ended: Task) -> None:
-            shutil.rmtree(scratch, ignore_errors=True)
+            tidy()
             result = _outcome(BAKE, ended, "The look at the character was stopped.")
             if result is None or scene not in bpy.data.scenes:
                 return
@@ -327,9 +333,9 @@ class MIEN_OT_bake(bpy.types.Operator):
 
     def execute(self, context):
         """Bake and wait: for scripts and `blender -b`."""
-        scratch = None
+        tidy = None
         try:
-            task, scratch = _launch(_job(context, "bake", self.start_over))
+            task, tidy = _launch(_job(context, "bake", self.start_over))
             result = task.wait(lambda fraction, text: print(f"Mien: {fraction:4.0%} {text}", flush=True))
         except Cancelled:
             return {"CANCELLED"}
@@ -337,8 +343,8 @@ class MIEN_OT_bake(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         finally:
-            if scratch is not None:
-                shutil.rmtree(scratch, ignore_errors=True)
+            if tidy is not None:
+                tidy()
         self.report({"INFO"}, _ended_sentence(result))
         return {"FINISHED"}
 
@@ -354,7 +360,10 @@ def _outcome(job: str, task: Task, stopped: str) -> dict[str, Any] | None:
 
 
 def _ended_sentence(result: dict[str, Any]) -> str:
-    return " ".join([f"{result['pictures']} pictures are in {result['folder']}.", *result["notes"]])
+    said = [f"{result['pictures']} pictures are in {result['folder']}."]
+    if result["changed"]:
+        said.append(f"{result['changed']} did not fit the plan any more and were taken anew.")
+    return " ".join([*said, *result["notes"]])
 
 
 class MIEN_OT_bake_confirm(bpy.types.Operator):
@@ -378,13 +387,13 @@ class MIEN_OT_bake_confirm(bpy.types.Operator):
 
     def execute(self, context):
         try:
-            task, scratch = _launch(_job(context, "bake", self.start_over))
+            task, tidy = _launch(_job(context, "bake", self.start_over))
         except MienError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
 
         def then(ended: Task) -> None:
-            shutil.rmtree(scratch, ignore_errors=True)
+            tidy()
             result = _outcome(
                 BAKE, ended, "The bake was stopped; its pictures are kept, and the next one goes on from there."
             )

@@ -344,10 +344,14 @@ class _Reading:
         scale = self.unit_scale
         if self.given_size > 0:
             scale = self.given_size * self.unit_scale
-        elif not 0.72 < ratio < 1.4:
-            scale = self.unit_scale / ratio
-            size = f"{ratio:.3g} times" if ratio >= 1 else f"1/{1 / ratio:.3g} of"
-            self.notes.append(f"The character is {size} life size; the head is made at life size.")
+        else:
+            # A grown head that is a little small stays so; one in centimetres or ten times too large does not.
+            unit = 10.0 ** round(np.log10(ratio))
+            factor = unit if 0.7 < ratio / unit < 1.45 else ratio
+            scale = self.unit_scale / factor
+            if factor != 1.0:
+                size = f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.3g} of"
+                self.notes.append(f"The character is {size} life size; the head is made at life size.")
         self.mouth = mouth if mouth is not None else eye - np.array([0, 0, LIFE["eye to mouth"] / scale])
         # The neck's axis lies behind the eyes; the bust ends below them, or where the character does.
         below = eye[2] - _EYE_TO_BUST / scale

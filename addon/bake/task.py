@@ -29,6 +29,7 @@ class Task:
 
     Args:
         hear: Makes of a line of its output {"progress": fraction, "text": …}, {"done": {…}}, {"error": sentence}, None.
+        hint: What to try where it ends without a word.
         gently: Stop it as Ctrl-C does, so that it can save where it is; it is killed if that takes too long.
 
     Attributes:
@@ -48,6 +49,7 @@ class Task:
         what: str,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
+        hint: str = "",
         gently: bool = False,
     ) -> None:
         self.progress: tuple[float, str] = (0.0, what)
@@ -56,6 +58,7 @@ class Task:
         self.cancelled = False
         self._hear, self._what, self._log, self._gently = hear, what, log, gently
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._hint = hint
         self._stopped_at = 0.0
         self._ended = False
         log.note(" ".join(command))
@@ -149,7 +152,8 @@ class Task:
                 self._process.stdin.close()
             if self.result is None and self.error is None and not self.cancelled:
                 code = describe_exit(self._process.returncode)
-                self.error = f"{self._what} ended unexpectedly ({code}); the log {self._log.path} may say why."
+                hint = f"; {self._hint}" if self._hint else ""
+                self.error = f"{self._what} ended unexpectedly ({code}){hint}; the log {self._log.path} may say why."
             return
         heard = self._hear(line)
         if not heard:

@@ -79,7 +79,7 @@ def check(job: Mapping) -> dict:
         start = time.monotonic()
         alpha = studio.take(views[0], folder / "trial.png", size)
         seconds.append((size * size, time.monotonic() - start))
-        _check_alpha(alpha, rig, views[0], studio, size)
+        _check_alpha(alpha, views[0], studio)
         progress(0.6 + 0.2 * len(seconds), "Trying a small picture")
     (_, short), (many, long) = seconds
     # The first also builds and compiles; what grows with the pixels is their difference.
@@ -103,8 +103,13 @@ def bake(job: Mapping) -> dict:
     setting = _prepare(job, 0.02)
     rig, studio, views, poses = setting.rig, setting.studio, setting.views, setting.poses
     folder = Path(job["folder"])
-    kept, _ = _kept(job, rig, views, poses)
+    kept, changed = _kept(job, rig, views, poses)
     arrays = {**rig.arrays, **strands(studio.chosen, rig)}
+    waiting = [view for view in views if view.image not in kept]
+    if waiting:  # before anything is written: is it to be seen at all?
+        small = min(studio.size, 48)
+        alpha = studio.take(views[0], Path(bpy.app.tempdir) / "trial.png", small)
+        _check_alpha(alpha, views[0], studio)
     prints = {view.image: _fingerprint(job, rig, view, poses) for view in views}
     try:
         (folder / "images").mkdir(parents=True, exist_ok=True)
@@ -116,9 +121,14 @@ def bake(job: Mapping) -> dict:
         raise MienError(f"{folder} can't be written ({error.strerror or error}); choose another folder.") from None
     write_text(folder / PLAN, json.dumps({"format": "mien-bake", "pictures": prints}, indent=1))
     write_text(folder / "dataset.json", json.dumps(_description(job, rig, studio, views, poses), indent=1))
-    waiting = [view for view in views if view.image not in kept]
     _take_all(setting, folder, waiting)
-    return {"folder": str(folder), "pictures": len(views), "taken": len(waiting), "notes": rig.notes}
+    return {
+        "folder": str(folder),
+        "pictures": len(views),
+        "taken": len(waiting),
+        "changed": changed,
+        "notes": rig.notes,
+    }
 
 
 @dataclass(frozen=True)
@@ -133,7 +143,7 @@ class Setting:
 
 
 def _take_all(setting: Setting, folder: Path, waiting: list[plan.View]) -> None:
-    character, rig, studio, poses = setting.character, setting.rig, setting.studio, setting.poses
+    character, studio, poses = setting.character, setting.studio, setting.poses
     started, longest = time.monotonic(), len(waiting)
     partial = folder / "partial.png"
     try:
@@ -144,7 +154,7 @@ def _take_all(setting: Setting, folder: Path, waiting: list[plan.View]) -> None:
             progress(0.02 + 0.98 * number / longest, f"Picture {number + 1} of {longest}: {view.pose}{left}")
             character.set(poses[view.pose])
             studio.gaze(poses[view.pose])
-            _check_alpha(studio.take(view, partial), rig, view, studio, studio.size)
+            _check_alpha(studio.take(view, partial), view, studio)
             _move(partial, folder / view.image)
     finally:
         partial.unlink(missing_ok=True)
@@ -191,7 +201,7 @@ def _show(chosen) -> None:
     bpy.context.view_layer.update()
 
 
-def _check_alpha(alpha: np.ndarray, rig, view: plan.View, studio: Studio, size: int) -> None:
+def _check_alpha(alpha: np.ndarray, view: plan.View, studio: Studio) -> None:
     if np.count_nonzero(alpha > 0.5) >= _LEAST_PIXELS:
         return
     names = ", ".join(entry.object.name for entry in studio.chosen[:3])

@@ -22,7 +22,7 @@ class MIEN_UL_bake_parts(bpy.types.UIList):
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index):
         split = layout.split(factor=0.6)
         name = item.object.name if item.object is not None else "(deleted)"
-        text = f"{name} · {item.material}" if item.material else name
+        text = f"{name} · {item.material}" if item.material not in ("", name) else name
         icons = {"MESH": "OUTLINER_OB_MESH", "CURVES": "OUTLINER_OB_CURVES", "CURVE": "OUTLINER_OB_CURVE"}
         split.label(text=text, icon=icons.get(item.object.type, "OBJECT_DATA") if item.object else "ERROR")
         split.prop(item, "part", text="")
@@ -84,7 +84,7 @@ class MIEN_PT_bake(_Tab, bpy.types.Panel):
 def _draw_match(layout: bpy.types.UILayout, context: bpy.types.Context, table: matching.Match) -> None:
     count, all_units = len(table.units), len(table.units) + len(table.missing)
     wrapped(layout, context, f"{count} of {all_units} face units found in the shape keys.", "CHECKMARK")
-    sentence = matching.missing_sentence(table)
+    sentence = matching.missing_sentence(table, codes=True)
     if sentence:
         wrapped(layout, context, sentence, "INFO")
     if table.muted:
@@ -109,6 +109,7 @@ def _draw_fit(layout: bpy.types.UILayout, context: bpy.types.Context, settings) 
         return
     row = layout.row(align=True)
     row.scale_y = 1.4
+    row.enabled = not operators.running(operators.BAKE)
     row.operator("mien.bake_fit", icon="OUTLINER_OB_POINTCLOUD")
     row.operator("mien.bake_open", text="", icon="FILE_FOLDER")
     _draw_last(layout, context, operators.FIT)
@@ -205,7 +206,7 @@ def draw_confirmation(layout: bpy.types.UILayout, context, found: dict[str, Any]
         said = f"{found['changed']} pictures were taken with other settings or of another shape, and are taken anew."
         wide(column, context, said, "FILE_REFRESH")
     wide(column, context, f"{len(found['units'])} face units on {found['triangles']:,} triangles.", "MESH_DATA")
-    sentence = matching.missing_sentence(matching.match_objects(objects(settings)))
+    sentence = matching.missing_sentence(matching.match_objects(objects(settings)), codes=True)
     for note in (*found["notes"], sentence, found.get("images", "")):
         if note:
             wide(column, context, note, "INFO")

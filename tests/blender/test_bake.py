@@ -1,7 +1,7 @@
 """A character made by script is baked by the installed add-on, in a child of its own, and compared with itself."""
 
 import json
-import os
+import shutil
 import struct
 import time
 
@@ -87,9 +87,19 @@ def egg(blender, tmp_path):
     return Baked(blender, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def first_bake(tmp_path_factory):
+    """Where the first bake of these tests is kept, for those that only need its result."""
+    return tmp_path_factory.mktemp("bake") / "Egg"
+
+
 @pytest.fixture
-def baked(egg):
-    assert egg.bake() == {"FINISHED"}
+def baked(egg, first_bake):
+    if not first_bake.exists():
+        assert egg.bake() == {"FINISHED"}
+        shutil.copytree(egg.folder, first_bake)
+    else:
+        shutil.copytree(first_bake, egg.folder)
     return egg
 
 
@@ -114,7 +124,7 @@ def test_the_dataset_is_the_character(baked):
     neutral = baked.evaluated({})
     scale, turn, shift = similarity(neutral, arrays["mesh.vertices"])
     assert np.abs(scale * neutral @ turn.T + shift - arrays["mesh.vertices"]).max() < 2e-5
-    assert scale == pytest.approx(0.1, rel=0.05)  # ten times life size, as `PLACE` says
+    assert scale == pytest.approx(0.1, rel=1e-4)  # ten times life size, as `PLACE` says
     assert np.allclose(turn @ np.array(baked.place.to_3x3()) / 10, np.eye(3), atol=1e-4)
     ids, deltas = arrays["units.vertex_ids"], arrays["units.deltas"]
 
@@ -282,11 +292,7 @@ def test_what_cannot_be_baked_is_said_in_one_sentence(egg, spoil):
     expected = spoil(egg)
     sentence = egg.refusal()
     assert expected in sentence and "\n" not in sentence
-    assert (
-        not list(egg.folder.glob("images/*.png"))
-        and not (egg.folder / "rig.safetensors").exists()
-        or spoil is _invisible
-    )
+    assert not egg.folder.exists() or spoil is _someone_elses_dataset
 
 
 def test_linked_characters_are_baked_where_they_are(egg, tmp_path):
@@ -302,11 +308,11 @@ def test_linked_characters_are_baked_where_they_are(egg, tmp_path):
 
 
 def test_a_baked_character_is_fitted_and_added(baked, engine_python):
-    if os.environ.get("MIEN_ENGINE_PYTHON") is None:
-        pytest.skip("no engine")
+    if baked.bpy.app.version < (5, 0, 0):
+        pytest.skip("the fit is the engine's, once is enough: its kernels are compiled here")
     assert baked.bpy.ops.mien.bake_fit(arguments="--gaussians 800 --steps 3 --changes 1000") == {"FINISHED"}
     head = baked.bpy.context.object
-    assert head.mien.head.endswith("Egg.mien") and "AU26 Jaw Drop" in head.keys()
+    assert head.mien.head.endswith("Egg.mien") and "AU26 Jaw Drop" in dict(head.items())
     own = baked.blender.module("head.library").own_folder()
     assert (own / "Egg.mien").is_file()
     (own / "Egg.mien").unlink()
