@@ -196,10 +196,12 @@ def needed(
     row = 4 * blend.row_size(kernels.COLOUR_FEATURES)
     pixels = camera.width * camera.height
     blends = backend.blends
+    changes = deformer.changes(values)
     return {
         # Deltas once, vertices in and out; a Gaussian's corners, place and factor in, centre, factor and normal out.
-        "deform": (12.0 * (active * moved + 2 * vertices) + 4.0 * count * (6 + 9 + 3 + 9 + 1 + 15), active * moved * 6.0
-                   + 40.0 * vertices + 150.0 * count),
+        # A change of the appearance: its ten numbers and its Gaussian's place in.
+        "deform": (12.0 * (active * moved + 2 * vertices) + 4.0 * count * (6 + 9 + 3 + 9 + 1 + 15) + 44.0 * changes,
+                   active * moved * 6.0 + 40.0 * vertices + 150.0 * count + 20.0 * changes),
         # Centre, factor, opacity, colours in; row, span, key and box out.
         "project": (count * (4.0 * (3 + 9 + 2 + coefficients) + row + 44), count * (160.0 + 2 * coefficients)),
         "sort": (count * 8.0 * 4, 0.0),

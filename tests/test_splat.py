@@ -226,6 +226,17 @@ def test_a_dynamic_appearance_agrees_with_the_reference(cpu, space):
     assert_agrees(cpu.render(frame, PASSES), reference.render(frame, None, None))
 
 
+def test_an_exported_frame_shows_what_is_rendered(cpu):
+    """Splats carry this frame's colour, opacity and shape, also where a triangle's stretch has sheared a Gaussian."""
+    from engine.heads.foreign.splats import from_gaussians, to_gaussians
+
+    entry = Deformer(synthetic_head.make_rich(500, degree=0))(channels.from_mapping(OPEN))
+    assert entry.tint is not None
+    exported = to_gaussians(from_gaussians(entry))
+    shown = cpu.render(Frame([exported], look()), ["Combined", "Mask"])
+    assert_agrees(shown, cpu.render(Frame([entry], look()), ["Combined", "Mask"]))
+
+
 # CUDA -----------------------------------------------------------------------------------------------------------------
 
 

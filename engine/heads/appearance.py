@@ -50,6 +50,10 @@ class Appearance:
         """Unit values [54] → the drivers' weights [D]."""
         return np.array([units[names].prod() for names in self._drivers])
 
+    def changes(self, units: np.ndarray) -> int:
+        """How many rows unit values [54] put to work."""
+        return int(np.diff(self._start)[self.weights(units) != 0].sum())
+
     def __call__(self, units: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Unit values [54] → opacity [N], tint [3, N] and factor [3, 3, N]; None where no driver is at work.
 

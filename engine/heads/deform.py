@@ -167,6 +167,10 @@ class Deformer:
         products = [units[names].prod() for names in self._combinations]
         return np.concatenate([units[self._columns], products])
 
+    def changes(self, values: np.ndarray) -> int:
+        """How many changes of single Gaussians the dynamic appearance adds up for these channel values [C]."""
+        return self._appearance.changes(channels.to_units(values)) if self._appearance else 0
+
 
 def mesh(head: Head, values: np.ndarray) -> np.ndarray:
     """Channel values [C] → vertices [V, 3]. For one pose; many poses of a head go through one `Deformer`."""
