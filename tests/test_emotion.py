@@ -524,7 +524,7 @@ def test_words_come_from_a_performance(tmp_path):
         [],
         ["--text", "sad", "--fps", "0"], ["--text", "sad", "--duration", "-3"],
         ["--text", "sad", "--words", "/nowhere.json"],
-        ["--text", "sad", "--out", "/nowhere/at/all.json"], ["--text", "sad", "--label", "anger"],
+        ["--text", "sad", "--out", "/nowhere/at/all.json"], ["--text", "sad", "--mix", "label=1"],
     ],
 )  # fmt: skip
 def test_bad_arguments_get_one_sentence_and_code_two(arguments, capsys):

@@ -84,4 +84,3 @@ def _clipped(rows: list[Spoken], start: float, end: float, taken: list[tuple[flo
 
 def _in_seconds(rows: list[Spoken], start: float, fps: float) -> list[Spoken]:
     return [[text, (first - start) / fps, (last - start) / fps] for text, first, last in rows]
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+import numpy as np
 
 from ...engine.contract.errors import MienError
 from .. import session
@@ -12,7 +13,7 @@ from ..animate import curves, nla
 from ..head.settings import active_head
 from ..jobs import EngineJob
 from ..perform.operators import why_not
-from . import line, settings, takes
+from . import examples, line, settings, takes, zones
 
 _SECONDS = 600.0
 _FADE_SECONDS = 0.8
@@ -33,6 +34,14 @@ class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
     label: bpy.props.StringProperty(name="Emotion", default="happiness", options={"SKIP_SAVE"})
     valence: bpy.props.FloatProperty(name="Valence", min=-1.0, max=1.0, options={"SKIP_SAVE"})
     arousal: bpy.props.FloatProperty(name="Arousal", min=-1.0, max=1.0, options={"SKIP_SAVE"})
+    voice: bpy.props.StringProperty(name="Sound", subtype="FILE_PATH", options={"SKIP_SAVE"})
+    example: bpy.props.StringProperty(name="Example", description="Name of an object", options={"SKIP_SAVE"})
+    example_file: bpy.props.StringProperty(name="Curve File", subtype="FILE_PATH", options={"SKIP_SAVE"})
+    mix_text: bpy.props.FloatProperty(name="Direction", default=1.0, min=0.0, max=1.0, options={"SKIP_SAVE"})
+    mix_audio: bpy.props.FloatProperty(name="Voice", min=0.0, max=1.0, options={"SKIP_SAVE"})
+    mix_label: bpy.props.FloatProperty(name="Emotion", min=0.0, max=1.0, options={"SKIP_SAVE"})
+    mix_example: bpy.props.FloatProperty(name="Example", min=0.0, max=1.0, options={"SKIP_SAVE"})
+    mix_va: bpy.props.FloatProperty(name="Pad", min=0.0, max=1.0, options={"SKIP_SAVE"})
     strength: bpy.props.FloatProperty(name="Strength", default=1.0, min=0.0, max=1.5, options={"SKIP_SAVE"})
     over: bpy.props.EnumProperty(name="Over", items=(*settings.OVER, _FRAMES), options={"SKIP_SAVE"})
     start: bpy.props.FloatProperty(name="Start", default=1.0, options={"SKIP_SAVE"})
@@ -68,22 +77,50 @@ class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
             "words": words,
             "phones": phones,
             "strength": self.strength,
-            **self._wanted(),
+            **self._wanted(head),
         }
+        at = self._start + np.arange(int(np.ceil(params["duration"] * self._fps - 1e-9)) + 1)
+        priority = zones.over(head, at)
+        if priority:
+            params["priority"] = priority
+            params["under"] = zones.under(head, priority, at)
         return session.running().request("emotion", params, deadline_s=_SECONDS)
 
-    def _wanted(self) -> dict[str, Any]:
-        """The request's source. Keeps in words what was asked for."""
-        if self.source == "LABEL":
-            self._direction = f"{self.label.replace('_', ' ')} at {self.strength:.2f}"
-            return {"label": self.label}
-        if self.source == "VA":
-            self._direction = f"valence {self.valence:+.2f}, arousal {self.arousal:+.2f}"
-            return {"va": [[self.valence, self.arousal]]}
+    def _wanted(self, head: bpy.types.Object) -> dict[str, Any]:
+        """The request's sources. Keeps in words what was asked for."""
+        if self.source != "MIX":
+            said, wanted = self._part(self.source, head)
+            self._direction = said
+            return wanted
+        result: dict[str, Any] = {"weights": {}}
+        said = []
+        for source, name, _ in settings.PARTS:
+            weight = getattr(self, f"mix_{name}")
+            if weight > 0:
+                words, wanted = self._part(source, head)
+                result.update(wanted)
+                result["weights"][name] = weight
+                said.append(f"{words} × {weight:.2f}")
+        if not said:
+            raise MienError("Every weight of the mix is 0; raise one.")
+        self._direction = " + ".join(said)
+        return result
+
+    def _part(self, source: str, head: bpy.types.Object) -> tuple[str, dict[str, Any]]:
+        """(what was asked for, in words; its fields of the request) of one source."""
+        if source == "LABEL":
+            return f"{self.label.replace('_', ' ')} at {self.strength:.2f}", {"label": self.label}
+        if source == "VA":
+            said = f"valence {self.valence:+.2f}, arousal {self.arousal:+.2f}"
+            return said, {"va": [[self.valence, self.arousal]]}
+        if source == "VOICE":
+            sound = examples.voice_of(head, self.voice, self._start)
+            return f"the voice of {sound.name}", {"audio": str(sound)}
+        if source == "EXAMPLE":
+            return examples.motion_of(self.example, self.example_file, self._start, self._end_frame, self._fps)
         if not self.text.strip():
             raise MienError("There is no direction; say how the face shall feel first.")
-        self._direction = self.text.strip()
-        return {"text": self._direction}
+        return self.text.strip(), {"text": self.text.strip()}
 
     def finish(self, context, reply):
         obj = bpy.data.objects.get(self._head)
@@ -149,8 +186,11 @@ class MIEN_OT_emotion_from_panel(bpy.types.Operator):
 
     def execute(self, context):
         chosen = context.scene.mien_emotion
-        names = ("source", "text", "label", "valence", "arousal", "strength", "over", "after", "former")
-        bpy.ops.mien.emotion("INVOKE_DEFAULT", **{name: getattr(chosen, name) for name in names})
+        mix = [f"mix_{part}" for _, part, _ in settings.PARTS]
+        names = ("source", "text", "label", "valence", "arousal", "strength", "over", "after", "former", "voice")
+        wanted = {name: getattr(chosen, name) for name in (*names, "example_file", *mix)}
+        wanted["example"] = chosen.example.name if chosen.example else ""
+        bpy.ops.mien.emotion("INVOKE_DEFAULT", **wanted)
         return {"FINISHED"}
 
 
@@ -160,12 +200,25 @@ def why_not_from_panel(context: bpy.types.Context) -> str | None:
     chosen = context.scene.mien_emotion
     if reason:
         return reason
-    if chosen.source == "TEXT" and not chosen.text.strip():
+    if _asked(chosen, "TEXT") and not chosen.text.strip():
         return "Type a direction first"
+    if _asked(chosen, "EXAMPLE") and not (chosen.example or chosen.example_file.strip()):
+        return "Choose an example first"
+    if _asked(chosen, "VOICE") and not chosen.voice.strip():
+        head = active_head(context)
+        if examples.strip_sound(head, context.scene.frame_current) is None:
+            return "There is no Speech strip whose sound could be heard; choose a sound"
     if chosen.strength == 0:
         return "At strength 0 nothing moves"
     start, end = frames(context, active_head(context), chosen.over)
     return None if end > start else "The scene's frame range is a single frame"
+
+
+def _asked(chosen: settings.MienEmotion, source: str) -> bool:
+    """Whether a source counts in what the panel holds."""
+    if chosen.source != "MIX":
+        return chosen.source == source
+    return any(part == source and getattr(chosen, f"mix_{name}") > 0 for part, name, _ in settings.PARTS)
 
 
 CLASSES = (MIEN_OT_emotion, MIEN_OT_emotion_from_panel)

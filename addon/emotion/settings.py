@@ -7,12 +7,19 @@ import bpy
 from ...engine.contract.errors import MienError
 from ...engine.contract.files import read_json
 from .. import session
+from . import zones
 
 SOURCES = (
     ("TEXT", "Direction", "In words, as a director says it: what, when, how much, on which side"),
     ("LABEL", "Emotion", "An emotion by its name"),
     ("VA", "Pad", "A point between unpleasant and pleasant, drowsy and excited"),
+    ("VOICE", "Voice", "How the line is said: its arousal, and from its words whether it is glad"),
+    ("EXAMPLE", "Example", "Another head's animation, or a curve file: feel as that face does"),
+    ("MIX", "Mix", "Several of these at once, by weight"),
 )
+#: What a mix is made of: (source of the panel, the engine's name, default weight).
+PARTS = (("TEXT", "text", 1.0), ("VOICE", "audio", 0.0), ("LABEL", "label", 0.0), ("EXAMPLE", "example", 0.0),
+         ("VA", "va", 0.0))  # fmt: skip
 OVER = (
     ("SPEECH", "Speech", "As long as the Speech strip at the current frame, or the nearest; without any, the scene"),
     ("SCENE", "Scene Range", "The scene's frame range, or its preview range"),
@@ -41,12 +48,16 @@ def _labels() -> list[tuple[str, str, str]]:
     ]
 
 
+def _shown(self, context) -> None:
+    session.redraw()
+
+
 class MienEmotion(bpy.types.PropertyGroup):
     source: bpy.props.EnumProperty(name="From", description="What gives the mood", items=SOURCES)
     text: bpy.props.StringProperty(
         name="Direction",
         description='Such as "calm, then furious at 3 s, ending in a bitter smile", '
-        "\"a hint of a smirk on the left\" or \"sad while she says 'never'\"",
+        '"a hint of a smirk on the left" or "sad while she says \'never\'"',
     )
     label: bpy.props.EnumProperty(name="Emotion", description="What is felt", items=_labels(), default="happiness")
     valence: bpy.props.FloatProperty(
@@ -54,6 +65,25 @@ class MienEmotion(bpy.types.PropertyGroup):
     )
     arousal: bpy.props.FloatProperty(
         name="Arousal", description="-1 drowsy, 1 excited", default=0.3, min=-1.0, max=1.0, step=5
+    )
+    voice: bpy.props.StringProperty(
+        name="Sound",
+        description="A recording of speech; without one, the sound of the Speech strip at the current frame",
+        subtype="FILE_PATH",
+    )
+    example: bpy.props.PointerProperty(
+        name="Example", description="A head or object whose animated channels show the feeling", type=bpy.types.Object
+    )
+    example_file: bpy.props.StringProperty(
+        name="Curve File", description="A .json curve file that shows the feeling", subtype="FILE_PATH"
+    )
+    mix_text: bpy.props.FloatProperty(name="Direction", default=1.0, min=0.0, max=1.0, step=5)
+    mix_audio: bpy.props.FloatProperty(name="Voice", default=0.0, min=0.0, max=1.0, step=5)
+    mix_label: bpy.props.FloatProperty(name="Emotion", default=0.0, min=0.0, max=1.0, step=5)
+    mix_example: bpy.props.FloatProperty(name="Example", default=0.0, min=0.0, max=1.0, step=5)
+    mix_va: bpy.props.FloatProperty(name="Pad", default=0.0, min=0.0, max=1.0, step=5)
+    show_zone: bpy.props.EnumProperty(
+        name="Show Zone", description="Lay a zone's mask over the heads in viewports", items=zones.SHOWN, update=_shown
     )
     strength: bpy.props.FloatProperty(
         name="Strength",

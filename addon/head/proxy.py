@@ -14,7 +14,7 @@ import numpy as np
 from ...engine.contract import channels as table
 from ...engine.contract.errors import MienError
 from .. import compat
-from . import channels, expressions, pose_nodes
+from . import channels, expressions, pose_nodes, priorities
 from .expressions import Expression
 
 MATERIAL = "Mien Head"
@@ -65,6 +65,7 @@ def build(geometry: Geometry) -> bpy.types.Object:
     mesh = _mesh(geometry)
     obj = bpy.data.objects.new(geometry.name, mesh)
     channels.define(obj)
+    priorities.define(obj)
     _shape_keys(obj, geometry)
     _drive_shape_keys(obj, geometry)
     _pose_modifier(obj, geometry)

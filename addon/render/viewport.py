@@ -74,19 +74,20 @@ _net: dict[tuple[int, int], gpu.types.GPUBatch] = {}
 # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _signature(view: View, heads: list[Seen], backend: str) -> tuple:
+def _signature(view: View, heads: list[Seen], backend: str, zones: dict) -> tuple:
     """Changes when the picture would."""
     place = np.concatenate([view.world_to_camera.ravel(), view.K.ravel(), [view.width, view.height]])
     faces = tuple(
         (seen.key, seen.head, tuple(sorted(seen.pose.values.items())), seen.pose.matrix.tobytes()) for seen in heads
     )
-    return np.round(place, 6).tobytes(), faces, backend
+    return np.round(place, 6).tobytes(), faces, backend, tuple(zones.items())
 
 
 def _update(screen: Screen, context: bpy.types.Context, view: View, heads: list[Seen]) -> None:
     """Ask for a picture if the one that is there, or under way, is of something else."""
     settings = context.scene.mien
-    signature = _signature(view, heads, settings.backend)
+    zones = _zones(context)
+    signature = _signature(view, heads, settings.backend, zones)
     shown = screen.picture
     playing = context.screen is not None and context.screen.is_animation_playing
     current = shown is not None and shown.signature == signature
@@ -100,9 +101,22 @@ def _update(screen: Screen, context: bpy.types.Context, view: View, heads: list[
         engine = session.running()
         if not _load(engine, heads, screen):
             return
-        _ask(engine, screen, view, heads, signature, scale, settings.backend)
+        _ask(engine, screen, view, heads, signature, scale, settings.backend, zones)
     except MienError as error:
         _fail(screen, error)
+
+
+def _zones(context: bpy.types.Context) -> dict[str, tuple[float, float, float]]:
+    """{pass: colour} of the zones that are shown over the heads."""
+    from ..emotion import zones  # which needs what this room registers
+
+    return zones.shown(context.scene)
+
+
+def _painted(planes: dict[str, np.ndarray], tints: dict[str, tuple[float, float, float]]) -> dict[str, np.ndarray]:
+    from ..emotion import zones
+
+    return {**planes, "Combined": zones.painted(planes["Combined"], planes, tints)} if tints else planes
 
 
 def _load(engine, heads: list[Seen], screen: Screen) -> bool:
@@ -137,14 +151,16 @@ def _load(engine, heads: list[Seen], screen: Screen) -> bool:
     return ready
 
 
-def _ask(engine, screen: Screen, view: View, heads: list[Seen], signature: tuple, scale: float, backend: str) -> None:
+def _ask(
+    engine, screen: Screen, view: View, heads: list[Seen], signature: tuple, scale: float, backend: str, zones: dict
+) -> None:
     scale = min(scale, MAX_SIDE / max(view.width, view.height))
     small = view.scaled(max(round(view.width * scale), 1), max(round(view.height * scale), 1))
     sample = {"heads": [scene.message(seen, _ids[seen.head]) for seen in heads], "camera": small.message()}
     params = {
         "viewport": screen.name,
         "samples": [sample],
-        "passes": ["Combined", "Depth"],
+        "passes": ["Combined", "Depth", *zones],
         "backend": backend,
         "priority": "preview",
     }
@@ -154,7 +170,7 @@ def _ask(engine, screen: Screen, view: View, heads: list[Seen], signature: tuple
         screen.asked = None
         screen.message = ""
         screen.seconds_per_pixel = reply["seconds"] / (small.width * small.height)
-        planes = engine.read_frame(reply)
+        planes = _painted(engine.read_frame(reply), zones)
         # Textures can only be made while drawing, where Blender's GPU context is at hand.
         _arrived[screen.name] = (planes, small, signature, scale)
         session.redraw(("WINDOW",))

@@ -207,3 +207,101 @@ def test_what_is_no_mood_is_said_and_changes_nothing(blender, head, wanted, said
 def test_without_a_head_the_button_says_why(blender):
     with pytest.raises(RuntimeError, match="Select a Mien head"):
         blender.bpy.ops.mien.emotion(text="happy")
+
+
+# ── what a mood can come from ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def peak(strip, channel):
+    bag = strip.action.layers[0].strips[0].channelbag(strip.action_slot)
+    curve = bag.fcurves.find(f'["{channel}"]')
+    return 0.0 if curve is None else max(point.co[1] for point in curve.keyframe_points)
+
+
+def test_the_voice_of_the_line_gives_a_mood(blender, speaking):
+    head, _ = speaking
+    mood(blender, source="VOICE")
+    assert "voice" in strips(head)["Emotion"].action["mien_direction"]
+    _, notes = blender.module("emotion.takes").reading(strips(head)["Emotion"])
+    assert isinstance(notes, list)
+
+
+def test_another_heads_smile_is_an_example(blender, head):
+    other = blender.add_head()
+    for frame, value in ((1, 0.0), (12, 1.0)):
+        for channel in (SMILE, SMILE[:-1] + "R", "AU06 Cheek Raiser.L", "AU06 Cheek Raiser.R"):
+            other[channel] = value
+            other.keyframe_insert(f'["{channel}"]', frame=frame)
+    blender.bpy.context.view_layer.objects.active = head
+    mood(blender, source="EXAMPLE", example=other.name, over="FRAMES", start=1, end=48)
+    assert peak(strips(head)["Emotion"], SMILE) > 0.4
+    assert peak(strips(head)["Emotion"], FROWN) < 0.3 * peak(strips(head)["Emotion"], SMILE)
+
+
+def test_a_mix_has_something_of_each(blender, head):
+    mood(blender, source="MIX", text="furious", mix_text=0.6, label="happiness", mix_label=0.4, over="FRAMES", start=1,
+         end=60)  # fmt: skip
+    strip = strips(head)["Emotion"]
+    assert peak(strip, FROWN) > 0.15 and peak(strip, SMILE) > 0.1
+    assert "× 0.60" in strip.action["mien_direction"]
+
+
+@pytest.mark.parametrize("wanted, said", [
+    ({"source": "EXAMPLE"}, "no example"),
+    ({"source": "EXAMPLE", "example": "Ada"}, "moves no channel"),
+    ({"source": "VOICE"}, "no Speech strip"),
+    ({"source": "VOICE", "voice": "/nowhere.wav"}, "no sound"),
+    ({"source": "MIX", "mix_text": 0.0}, "Every weight"),
+])  # fmt: skip
+def test_what_gives_no_feeling_is_said(blender, head, wanted, said):
+    with pytest.raises(RuntimeError, match=said):
+        blender.bpy.ops.mien.emotion(over="SCENE", **wanted)
+
+
+# ── zones and the pad ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_zone_left_to_speech_gets_no_mood(blender, head):
+    head["Priority Brows"] = 0.0
+    mood(blender, text="furious", over="FRAMES", start=1, end=48)
+    assert peak(strips(head)["Emotion"], FROWN) < 0.02 and peak(strips(head)["Emotion"], "AU07 Lid Tightener.L") > 0.2
+
+
+def test_a_keyed_priority_is_followed(blender, head):
+    for frame, value in ((1, 0.0), (40, 0.0), (60, 0.5)):
+        head["Priority Brows"] = value
+        head.keyframe_insert('["Priority Brows"]', frame=frame)
+    mood(blender, text="furious", over="FRAMES", start=1, end=96)
+    strip = strips(head)["Emotion"]
+    curve = strip.action.layers[0].strips[0].channelbag(strip.action_slot).fcurves.find(f'["{FROWN}"]')
+    assert curve.evaluate(30) < 0.03 < 0.4 < curve.evaluate(90)
+
+
+def test_an_emotion_before_speech_takes_the_brows_from_it(blender, speaking):
+    head, _ = speaking
+    brow = "AU02 Outer Brow Raiser.L"
+    head["Priority Brows"] = 1.0
+    mood(blender, text="furious")
+    worst = 0.0
+    for frame in range(20, 60, 5):
+        blender.scene.frame_set(frame)
+        worst = max(worst, abs(float(blender.evaluated(head)[brow])))
+    assert worst < 0.05
+
+
+def test_the_pad_moves_the_head_and_keys_where_that_is_on(blender, head):
+    assert blender.bpy.ops.mien.pad_point(valence=-0.7, arousal=0.6) == {"FINISHED"}
+    assert (head["Valence"], head["Arousal"]) == pytest.approx((-0.7, 0.6))
+    assert blender.bpy.ops.mien.pad_key() == {"FINISHED"}
+    (bag,) = blender.module("animate.curves").channelbags(head)
+    assert {curve.data_path for curve in bag.fcurves} == {'["Valence"]', '["Arousal"]'}
+
+
+def test_zones_are_painted_where_their_mask_is(blender):
+    zones = blender.module("emotion.zones")
+    colour = np.full((4, 4, 4), 0.5, np.float32)
+    mask = np.zeros((4, 4, 1), np.float32)
+    mask[:2] = 0.5
+    painted = zones.painted(colour, {"Mask Mouth": mask}, {"Mask Mouth": (1.0, 0.0, 0.0)})
+    assert np.array_equal(painted[2:], colour[2:]) and np.array_equal(painted[..., 3], colour[..., 3])
+    assert (painted[:2, :, 0] > painted[:2, :, 1]).all()
