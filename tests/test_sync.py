@@ -47,7 +47,8 @@ def test_what_fits_scores_above_what_does_not(spoken):
     backwards = network.check(heard, Curves(FPS, curves.channels, curves.values[::-1]))
     still = network.check(heard, Curves(FPS, curves.channels, np.zeros_like(curves.values)))
     assert right.score > 0.7 and right.confidence > 0.3
-    assert network.check(heard, late(curves, 6)).score < 0.3 and backwards.score < 0.3 and still.score < 0.3
+    assert network.check(heard, late(curves, 6)).score < 0.3 and backwards.score < 0.3
+    assert still.score == 0.0 and still.offset == 0.0 and still.worst
     assert 0.0 <= right.distance < backwards.distance
 
 

@@ -239,16 +239,24 @@ def _restore(action: bpy.types.Action, kept: Kept) -> None:
             if any(low - 0.5 < frame < high + 0.5 for low, high in kept.spans[name]):
                 points.remove(points[index], fast=True)
         for entry in kept.keys[name]:
-            point = points.insert(entry["co"][0], entry["co"][1], options={"FAST"})
-            for attribute, value in entry.items():
-                if attribute != "co":
-                    setattr(point, attribute, value)
-            point.co = entry["co"]
-            # Last, and without an update of the curve, which would turn aligned handles by a rounding error.
-            point.handle_left, point.handle_right = entry["handle_left"], entry["handle_right"]
+            points.insert(entry["co"][0], entry["co"][1], options={"FAST"})
+        # Only now: each insertion may cut the handles of its neighbours.
+        by_frame = {round(point.co[0], 4): point for point in points}
+        for entry in kept.keys[name]:
+            _set(by_frame[round(entry["co"][0], 4)], entry)
         if not len(points):
             bag.fcurves.remove(curve)
     curves.group_by_zone(bag)
+
+
+def _set(point: bpy.types.Keyframe, entry: dict[str, Any]) -> None:
+    """Make a key what `_key` read, its place and handles last: no update of the curve is to turn them afterwards."""
+    places = ("co", "handle_left", "handle_right")
+    for attribute, value in entry.items():
+        if attribute not in places:
+            setattr(point, attribute, value)
+    for attribute in places:
+        setattr(point, attribute, entry[attribute])
 
 
 # ── takes ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -66,7 +66,8 @@ def of_object(obj: bpy.types.Object, frames: np.ndarray) -> dict[str, np.ndarray
         held = obj.get(name, 0.0)
         if name not in animated and isinstance(held, (int, float)) and held:
             values[name] = np.full(len(frames), float(held))
-    return values
+    # Blender keeps a property within its range, whatever is added up.
+    return {name: np.clip(row, *_range(name)) for name, row in values.items()}
 
 
 def as_curves(values: Mapping[str, np.ndarray], fps: float) -> dict[str, Any]:
@@ -75,10 +76,13 @@ def as_curves(values: Mapping[str, np.ndarray], fps: float) -> dict[str, Any]:
     if not named:
         length = len(next(iter(values.values()))) if values else 1
         named = {"AU26 Jaw Drop": np.zeros(length)}
-    limits = {name: table.channel(name) for name in named}
-    columns = [np.clip(np.nan_to_num(row), limits[name].minimum, limits[name].maximum) for name, row in named.items()]
+    columns = [np.clip(np.nan_to_num(row), *_range(name)) for name, row in named.items()]
     rows = np.round(np.stack(columns, axis=1), 6).tolist()
     return {"format": "mien-curves", "version": 1, "fps": fps, "channels": list(named), "values": rows}
+
+
+def _range(name: str) -> tuple[float, float]:
+    return table.channel(name).minimum, table.channel(name).maximum
 
 
 def _animated(data: bpy.types.AnimData | None) -> set[str]:

@@ -109,7 +109,7 @@ def _shifted(mouth: np.ndarray, lag: int) -> np.ndarray:
     return moved
 
 
-def _lags(arrays: Mapping[str, np.ndarray], voice: np.ndarray, mouth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _lags(voice: np.ndarray, mouth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(lags [L] in frames, the cosine over the whole clip at each [L])."""
     most = round((REACH + _SPARE) / STEP)
     lags = np.arange(-most, most + 1)
@@ -181,12 +181,14 @@ def compare(
 ) -> Sync:
     """`check` from features [N, …] of one length."""
     arrays = weights() if arrays is None else arrays
-    moving = mouth.any(1)
+    times = np.arange(len(voice)) * STEP
+    if not mouth.any():  # it never moves: no offset is better than another
+        scores = np.where(spoken, 0.0, np.nan)
+        return Sync(0.0, 0.0, float(np.sqrt(2.0)), 0.0, times, scores, worst(times, scores))
     voice, mouth = encode(arrays, "sound", voice), encode(arrays, "mouth", mouth)
-    lags, cosines = _lags(arrays, voice, mouth)
-    scores = np.where(spoken, _local(arrays, voice, mouth) if moving.any() else 0.0, np.nan)
+    lags, cosines = _lags(voice, mouth)
+    scores = np.where(spoken, _local(arrays, voice, mouth), np.nan)
     best = cosines[np.abs(lags) * STEP <= REACH + 1e-9].max()
-    times = np.arange(len(scores)) * STEP
     return Sync(
         float(np.nanmean(scores)),
         float(best - np.median(cosines)),
