@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -189,13 +190,12 @@ def compare(
     if inside.any():
         figures["inside"] = decibels(error[inside].mean())
     figures |= {name: decibels(error[mask].mean()) for name, mask in regions.items() if mask.sum() >= _LEAST}
-    figures["ssim"] = float(
-        structural_similarity(
-            wanted, found, channel_axis=2, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-        )
+    likeness: Any = structural_similarity(
+        wanted, found, channel_axis=2, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
-    pair = [np.ascontiguousarray(image, dtype=np.float32) for image in (wanted, found)]
-    figures["flip"] = float(flip_evaluator.evaluate(*pair, "LDR", applyMagma=False)[1])
+    reference, test = (np.ascontiguousarray(image, dtype=np.float32) for image in (wanted, found))
+    difference: Any = flip_evaluator.evaluate(reference, test, "LDR", applyMagma=False)
+    figures |= {"ssim": float(likeness), "flip": float(difference[1])}
     return figures
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numba
 import numpy as np
@@ -93,12 +94,14 @@ class Studio:
         """(holes, flying): shares of the silhouette's pixels."""
         shape = self.silhouette(values, camera)
         total = max(int(shape.sum()), 1)
-        deep = ndimage.binary_erosion(shape, iterations=WITHIN)
+        deep: Any = ndimage.binary_erosion(shape, iterations=WITHIN)
         holes = int((deep & (alpha < SOLID)).sum())
         covered = alpha > THIN
-        far = covered & (ndimage.distance_transform_edt(~shape) > self._pixels(camera, self.reach + STRAY))
+        away: Any = ndimage.distance_transform_edt(~shape)
+        far = covered & (away > self._pixels(camera, self.reach + STRAY))
         loose = 0
-        labels, count = ndimage.label(covered, structure=np.ones((3, 3)))
+        labelled: Any = ndimage.label(covered, structure=np.ones((3, 3)))
+        labels, count = labelled
         if count > 1:
             sizes = np.bincount(labels.ravel())[1:]
             loose = int(sizes.sum() - sizes.max())
@@ -116,7 +119,7 @@ class Studio:
     def _farthest(self, camera: Camera) -> float:
         """Metres from the silhouette to the farthest coverage of the head in neutral (the 99.9th percentile)."""
         _, alpha = self.look(self.neutral, camera)
-        distance = ndimage.distance_transform_edt(~self.silhouette(self.neutral, camera))
+        distance: Any = ndimage.distance_transform_edt(~self.silhouette(self.neutral, camera))
         return float(np.quantile(distance[alpha > THIN], 0.999)) / self._pixels(camera, 1.0)
 
     def _pixels(self, camera: Camera, metres: float) -> float:
