@@ -15,6 +15,8 @@ from engine.contract.errors import MienError
 from engine.fit import dataset, people
 from engine.fit.bundle import View
 from engine.fit.people import plan
+from engine.heads import format as head_format
+from engine.heads import library
 from engine.heads.anatomy import source
 from engine.new_head import shares
 
@@ -146,3 +148,20 @@ def test_wrong_arguments_are_one_sentence_and_leave_nothing(arguments, says, tmp
 def test_shares_are_read():
     assert shares("mixed") == "mixed"
     assert shares("asian=2, african=1") == {"asian": 2.0, "african": 1.0}
+
+
+def test_every_shipped_head_has_a_card_a_thumbnail_and_figures(capsys):
+    heads = library.library()
+    assert len({name for name, _ in heads}) == len(heads)
+    for name, path in heads:
+        head = head_format.load(path)
+        assert path.stat().st_size < 10_000_000
+        assert head.licence == "GPL-3.0-or-later" and "CC0" in head.source and head.thumbnail
+        assert main(["heads", name]) == 0
+        printed = capsys.readouterr().out
+        assert name in printed and head.licence in printed and "anny" in printed
+
+
+def test_the_card_of_a_head_that_is_not_there_is_one_sentence(capsys):
+    assert main(["heads", "nobody"]) == 2
+    assert "nobody" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The heads that Mien ships, and `engine heads`, which lists them."""
+"""The heads that Mien ships, and `engine heads`, which lists them and prints their cards."""
 
 from __future__ import annotations
 
@@ -42,10 +42,31 @@ def find(name_or_file: str) -> Path:
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("heads", help="list the heads that can be rendered, a line each, the name first")
+    parser.add_argument("head", nargs="?", metavar="NAME|FILE", help="print this head's card: licence, source, figures")
     parser.set_defaults(func=run)
 
 
+def card(head: format.Head) -> str:
+    """What a head is, who made it, under which licence, and how well it was fitted."""
+    lines = [
+        head.name,
+        f"  licence    {head.licence}",
+        f"  author     {head.author}",
+        f"  source     {head.source}",
+        f"  Gaussians  {head.gaussian_count:,}, {len(head.units)} face units",
+    ]
+    held_out = head.figures.get("held_out")
+    for part, row in (held_out.get("mean", {}) if isinstance(held_out, dict) else {}).items():
+        if isinstance(row, dict):
+            figures = ", ".join(f"{name} {value:g}" for name, value in row.items() if isinstance(value, int | float))
+            lines.append(f"  held out   {part}: {figures}")
+    return "\n".join(lines)
+
+
 def run(args: argparse.Namespace) -> int:
+    if args.head:
+        print(card(format.load(find(args.head))))
+        return 0
     heads = library()
     width = max((len(name) for name, _ in heads), default=0)
     for name, path in heads:

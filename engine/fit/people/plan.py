@@ -114,6 +114,10 @@ def views(head: Anatomy, size: int) -> list[View]:
         (180, 8),
         (10, 48),
         (180, 52),
+        (-62, 12),
+        (60, -8),
+        (-104, -4),
+        (106, 16),
     ):
         take("neutral", azimuth, elevation, whole, 26)
     for azimuth, elevation in ((0, 0), (-18, 10), (22, -12), (-46, 0), (48, 8)):

@@ -237,11 +237,15 @@ class Landmarks:
         return np.array([0.0, self.eye[1], self.eye[2]])
 
 
-def neckline(mark: Landmarks):
-    """Signed distance above the collar's plane: a crew neck, lower in front."""
+def neckline(mark: Landmarks, skin: np.ndarray):
+    """Signed distance above the collar's plane: a crew neck, lower in front, where it does not reach the shoulders."""
     tilt = np.radians(24.0)
-    point = mark.neck + np.array([0, 0, -0.014])
     normal = np.array([0, -np.sin(tilt), np.cos(tilt)])
+    for height in np.arange(-0.014, 0.02, 0.002):
+        point = mark.neck + np.array([0, 0, height])
+        at = np.abs((skin - point) @ normal) < 0.003
+        if np.abs(skin[at, 0]).max(initial=0) < 0.46 * mark.shoulder:
+            break
     return lambda p: (p - point) @ normal
 
 
@@ -302,7 +306,7 @@ def build(
     home_mark = Landmarks.of(base, reference)
     units = unit_offsets(base, person, gains)
 
-    level_neck, level_bust = neckline(mark), bust(mark)
+    level_bust = bust(mark)
     body, body_uv = base.quads["body"], base.uv_quads["body"]
     inside = (level_bust(person[body]).max(axis=1) > -0.004) & (person[body][:, :, 2].min(axis=1) > mark.neck[2] - 0.3)
     quads, used = compact(body[inside])
@@ -310,6 +314,7 @@ def build(
     corner_uv = subdivide_corners(base.uv[body_uv[inside]], 1)
     skin, home_skin = matrix @ person[used], matrix @ reference[used]
     skin_units = np.stack([matrix @ unit[used] for unit in units])
+    level_neck = neckline(mark, skin)
     uv = np.zeros((len(skin), 2))
     uv[fine.ravel()] = corner_uv.reshape(-1, 2)
     eyes = {}

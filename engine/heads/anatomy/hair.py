@@ -198,13 +198,13 @@ def sheets(skin, normal, mark, look: Look, skull: Skull) -> dict[int, np.ndarray
     result = {}
     for side in (1, -1):
         # Roots along the parting, from the front to the crown, where the guides of the back begin.
-        pitch = np.radians(np.interp(g, (0, 0.62, 1), (36, 112, 116)))
-        shift = side * 0.004 + look.parting
+        pitch = np.radians(np.interp(g, (0, 0.62, 1), (25, 112, 116)))
+        shift = side * 0.0012 + look.parting
         root = np.stack([np.full(GUIDES, shift / 0.105), -np.cos(pitch), np.sin(pitch)], axis=1)
         azimuth = np.radians(np.interp(g, (0, 0.22, 0.5, 1), (63, 83, 122, 180)))
         drop = np.stack([side * np.sin(azimuth), -np.cos(azimuth), np.full(GUIDES, -0.02)], axis=1)
         # Next to the face hairs follow the hairline before they fall.
-        brow = np.stack([side * np.full(GUIDES, 0.66), np.full(GUIDES, -0.62), np.full(GUIDES, 0.42)], axis=1)
+        brow = np.stack([side * np.full(GUIDES, 0.66), np.full(GUIDES, -0.66), np.full(GUIDES, 0.27)], axis=1)
         root, drop, brow = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (root, drop, brow))
         t = np.linspace(0, 1, 15)[None, :, None]
         path = (1 - t) * root[:, None] + t * drop[:, None]
@@ -235,18 +235,32 @@ def sheets(skin, normal, mark, look: Look, skull: Skull) -> dict[int, np.ndarray
     for side, grid in result.items():
         # Close to the scalp, farther off ears and shoulders.
         close = 0.0030 + 0.0035 * smooth(g, 0.02, 0.35)[:, None]
-        far = 0.0085 + 0.0055 * (smooth(g, 0.0, 0.06) * (1 - smooth(g, 0.45, 0.7)))[:, None]
+        far = 0.0085 + 0.0025 * (smooth(g, 0.0, 0.06) * (1 - smooth(g, 0.45, 0.7)))[:, None]
         gap = close + (far - close) * smooth(np.arange(STEPS), 9, 13)[None]
         for share, rounds in ((1.15, 3), (0.9, 1)):
             for _ in range(rounds):
                 grid[:] = _kept_off(grid, body, skin, normal, share * gap)
                 grid[1:-1] = 0.5 * grid[1:-1] + 0.25 * (grid[:-2] + grid[2:])
                 grid[:, 10:-1] = 0.5 * grid[:, 10:-1] + 0.25 * (grid[:, 9:-2] + grid[:, 11:])
-        for _ in range(2):
-            result[side] = _kept_off(result[side], body, skin, normal, 0.7 * gap)
+        result[side] = _kept_off(_draped(grid, centre), body, skin, normal, 0.7 * gap)
     # Both sides meet at the back.
     middle = (result[1][-1] + result[-1][-1]) / 2
     result[1][-1] = result[-1][-1] = middle
+    return result
+
+
+def _draped(grid: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """A sheet [GUIDES, STEPS, 3] that does not cling to the neck below the ears: its distance from the head's axis falls
+    little from one point to the next."""
+    away = grid[..., :2] - centre[:2]
+    radius = np.maximum(np.linalg.norm(away, axis=-1), 1e-6)
+    wanted = radius.copy()
+    for row in range(11, STEPS):
+        wanted[:, row] = np.maximum(wanted[:, row], wanted[:, row - 1] - 0.0010)
+    for _ in range(6):
+        wanted[1:-1] = 0.5 * wanted[1:-1] + 0.25 * (wanted[:-2] + wanted[2:])
+    result = grid.copy()
+    result[..., :2] = centre[:2] + away * (np.maximum(wanted, radius) / radius)[..., None]
     return result
 
 
