@@ -621,7 +621,7 @@ class _Reading:
         bones = bones[self.ids]
         known = np.isfinite(bones)
         high = known & (above > 0.05)
-        if high.any() and bones[high].mean() > 0.9 and bones[known & (above < -0.09)].mean(initial=0.0) < 0.35:
+        if high.any() and bones[high].mean() > 0.9:
             weight = np.where(known, bones, weight)
         # Clothes stay even where they reach up to the chin; what belongs to the face goes with it.
         firm = np.isin(self.vertex_part, [p for p in PARTS if p not in ("skin", "clothes", "hair")])

@@ -35,6 +35,15 @@ def build(subdivide: int = 1) -> list[bpy.types.Object]:
     _add_key(head, "fix jaw smile", rest + weight[:, None] * (0, -0.004, 0))
     _drive(head.data.shape_keys, "fix jaw smile", ("jawOpen", "mouthSmileLeft"))
     _drive(head.data.shape_keys, "mouthPucker", ())
+    armature = _armature()
+    head.modifiers.new("Armature", "ARMATURE").object = armature
+    for bone, share in (
+        ("Head", np.clip((rest[:, 2] + 0.09) / 0.04, 0, 1)),
+        ("Neck", np.clip((-0.05 - rest[:, 2]) / 0.04, 0, 1)),
+    ):
+        group = head.vertex_groups.new(name=bone)
+        for vertex, weight in enumerate(share):
+            group.add([vertex], float(weight), "ADD")
     modifier = head.modifiers.new("Subdivision", "SUBSURF")
     modifier.levels, modifier.render_levels = 0, subdivide
     eyes = [_eye(side) for side in EYES]
@@ -43,9 +52,29 @@ def build(subdivide: int = 1) -> list[bpy.types.Object]:
         material.use_nodes = True  # 4.5 makes them without
         material.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value = (*colour, 1)
         thing.data.materials.append(material)
-        thing.matrix_world = PLACE @ thing.matrix_world
+        thing.matrix_world = PLACE
+    for eye in eyes:
+        eye.parent, eye.parent_type, eye.parent_bone = armature, "BONE", "Head"
+    armature.matrix_world = PLACE
+    bpy.context.view_layer.update()
+    for eye in eyes:
+        eye.matrix_world = PLACE
     bpy.context.view_layer.update()
     return [head, *eyes]
+
+
+def _armature() -> bpy.types.Object:
+    armature = bpy.data.objects.new("Rig", bpy.data.armatures.new("Rig"))
+    bpy.context.scene.collection.objects.link(armature)
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    below = None
+    for name, low, high in (("Neck", -0.14, -0.05), ("Head", -0.05, 0.12)):
+        bone = armature.data.edit_bones.new(name)
+        bone.head, bone.tail, bone.parent = (0, 0.02, low), (0, 0.02, high), below
+        below = bone
+    bpy.ops.object.mode_set(mode="OBJECT")
+    return armature
 
 
 def _eye(side: str) -> bpy.types.Object:

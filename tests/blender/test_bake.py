@@ -146,6 +146,10 @@ def test_the_dataset_is_the_character(baked):
     assert info["eyes"]["right"]["pitch"] == pytest.approx(0.25, abs=0.01)
     assert info["eyes"]["left"]["centre"][0] > 0 and info["parts"] == ["skin", "eye.L", "eye.R"]
     assert np.abs(stored("eyeLookOutLeft")).max() == 0
+    # The head bone's vertices go with the head, the neck bone's by half; eyes hang on the head bone.
+    weight, height = arrays["mesh.head_weight"], arrays["mesh.vertices"][:, 2]
+    assert weight[height > height.max() - 0.1] == pytest.approx(1, abs=1e-3)
+    assert weight[height < height.min() + 0.015] == pytest.approx(0.5, abs=1e-3)
     # The driven corrective is a combination: what it adds to its two units.
     assert info["combinations"] == [{"units": ["jawOpen", "mouthSmileLeft"]}]
     both = scale * (baked.evaluated({"jawOpen": 1.0, "mouthSmileLeft": 1.0}) - neutral) @ turn.T
