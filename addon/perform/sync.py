@@ -117,8 +117,8 @@ class MIEN_OT_check_sync(EngineJob, bpy.types.Operator):
             [self._sound.start + begin * self._fps, self._sound.start + end * self._fps, score]
             for begin, end, score in reply["worst"]
         ]
-        for begin, end, score in worst:
-            scene.timeline_markers.new(f"{MARKER} {score:.2f}, {(end - begin) / self._fps:.1f} s", frame=round(begin))
+        for begin, _, score in worst:
+            scene.timeline_markers.new(f"{MARKER} {score:.2f}", frame=round(begin))
         kept = {name: reply[name] for name in ("score", "confidence", "distance", "offset")}
         obj["mien_sync"] = json.dumps({**kept, "worst": worst})
         self.report({"INFO"}, sentence(reply["score"], reply["offset"], self._fps))
@@ -142,7 +142,7 @@ class MIEN_OT_check_sync(EngineJob, bpy.types.Operator):
 
 def sentence(score: float, offset: float, fps: float) -> str:
     """What a score and an offset mean."""
-    how = "in step" if score >= 0.6 else "so-so" if score >= 0.35 else "not in step"
+    how = "in step" if score >= 0.6 else "partly in step" if score >= 0.35 else "not in step"
     frames = abs(offset) * fps
     where = "on time" if frames < 0.5 else f"{frames:.1f} frames {'late' if offset > 0 else 'early'}"
     return f"Sync {score:.2f} of 1: {how}; the mouth comes {where}"

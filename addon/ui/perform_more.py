@@ -64,12 +64,11 @@ class MIEN_PT_takes(_HeadPanel, bpy.types.Panel):
         if found:
             column = layout.column(align=True)
             for number, strip in enumerate(found):
-                take = strip.action.get("mien_take")
-                text = strip.name if take is None else f"{strip.name} (take {take})"
                 icon = "RADIOBUT_OFF" if strip.mute else "RADIOBUT_ON"
                 row = column.row(align=True)
                 row.alignment = "LEFT"
-                row.operator("mien.show_take", text=f"{number + 1}  {text}", icon=icon, emboss=False).strip = strip.name
+                text = f"{number + 1}  {strip.name}"
+                row.operator("mien.show_take", text=text, icon=icon, emboss=False).strip = strip.name
         self._locks(obj)
         if not progress(layout, "mien.regenerate"):
             row = layout.row()
@@ -87,8 +86,8 @@ class MIEN_PT_takes(_HeadPanel, bpy.types.Panel):
         row.label(text=text, icon="LOCKED" if names else "UNLOCKED")
         row.operator("mien.lock_selected", text="", icon="GRAPH")
         row.operator("mien.lock", text="", icon="LOCKED" if names else "UNLOCKED").zone = "all"
-        row = self.layout.row(align=True)
-        row.prop(chosen, "use_range", text="Keep Frames")
+        row = self.layout.split(factor=0.4, align=True)
+        row.prop(chosen, "use_range", text="Frames")
         frames = row.row(align=True)
         frames.active = chosen.use_range
         frames.prop(chosen, "start", text="")
