@@ -74,7 +74,11 @@ class MIEN_OT_add_head_file(EngineJob, ImportHelper, bpy.types.Operator):
     poll = operators.MIEN_OT_add_head.poll
 
     def invoke(self, context, event):
-        return self.invoke_popup(context)  # a dropped file needs no file browser, but its options may be wanted
+        if not self.properties.is_property_set("filepath"):
+            return ImportHelper.invoke(self, context, event)
+        # A dropped file needs no file browser, but its options may be wanted.
+        name = Path(self.filepath).name
+        return context.window_manager.invoke_props_dialog(self, width=380, title=name, confirm_text="Import")
 
     def draw(self, context):
         layout = self.layout

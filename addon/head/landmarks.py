@@ -181,8 +181,10 @@ def _look(context: bpy.types.Context, cloud: bpy.types.Object) -> dict[str, Any]
                 "rotation": list(region.view_rotation),
                 "location": list(region.view_location),
                 "distance": region.view_distance,
+                "lines": space.overlay.show_relationship_lines,
             }
         )
+        space.overlay.show_relationship_lines = False
         shading.type = "SOLID"
         shading.light, shading.color_type = "FLAT", "VERTEX"
         region.view_perspective = "ORTHO"
@@ -202,6 +204,7 @@ def _look_back(context: bpy.types.Context, before: dict[str, Any]) -> None:
             continue
         entry, region = was[number], space.region_3d
         space.shading.type = entry["type"]
+        space.overlay.show_relationship_lines = entry["lines"]
         space.shading.light, space.shading.color_type = entry["light"], entry["color"]
         region.view_perspective, region.view_rotation = entry["perspective"], entry["rotation"]
         region.view_location, region.view_distance = entry["location"], entry["distance"]

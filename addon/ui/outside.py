@@ -40,34 +40,28 @@ class MIEN_PT_outside(bpy.types.Panel):
             layout.operator("mien.install_faces", icon="IMPORT")
 
 
-class MIEN_PT_landmarks(bpy.types.Panel):
-    bl_label = "Landmarks"
-    bl_idname = "MIEN_PT_landmarks"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Mien"
-
-    @classmethod
-    def poll(cls, context):
-        return landmarks.cloud_in(context.scene) is not None
-
-    def draw(self, context):
-        layout = self.layout
-        if progress(layout, "mien.rig_again"):
-            return
-        wrapped(
-            layout,
-            context,
-            "Drag each point onto its place on the face: they snap to the splats. Left and right are the head's own.",
-            "INFO",
-        )
-        row = layout.row()
-        row.scale_y = 1.4
-        row.operator("mien.rig_again", icon="CHECKMARK")
-        layout.operator("mien.stop_correcting", icon="X")
+def draw_landmarks(layout: bpy.types.UILayout, context: bpy.types.Context) -> bool:
+    """What to do while landmarks are being placed; whether they are."""
+    if landmarks.cloud_in(context.scene) is None:
+        return False
+    box = layout.box()
+    if progress(box, "mien.rig_again"):
+        return True
+    wrapped(
+        box,
+        context,
+        "Drag each point onto its place on the face: it snaps to the splats. L and R are the head's own sides.",
+        "INFO",
+        taken=70,
+    )
+    row = box.row()
+    row.scale_y = 1.4
+    row.operator("mien.rig_again", icon="CHECKMARK")
+    box.operator("mien.stop_correcting", icon="X")
+    return True
 
 
-CLASSES = (MIEN_PT_landmarks, MIEN_PT_outside)
+CLASSES = (MIEN_PT_outside,)
 
 
 def register() -> None:

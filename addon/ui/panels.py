@@ -105,6 +105,10 @@ class MIEN_PT_main(_Tab, bpy.types.Panel):
         draw_status(layout, context)
         if session.missing_reason():
             return
+        from .outside import draw_landmarks
+
+        if draw_landmarks(layout, context):
+            return
         if not progress(layout, "mien.add_head"):
             row = layout.row(align=True)
             if library.entries():

@@ -5,27 +5,27 @@ Indices are those of MediaPipe's face mesh. Left and right are the head's own.
 
 from __future__ import annotations
 
-#: {index: name}, the eyes first.
+#: {index: name}, the eyes first; short, for they are shown beside the points. Cheeks are where the ears begin.
 BY_HAND: dict[int, str] = {
-    473: "Left Pupil",
-    468: "Right Pupil",
-    263: "Left Eye Outer Corner",
-    362: "Left Eye Inner Corner",
-    133: "Right Eye Inner Corner",
-    33: "Right Eye Outer Corner",
-    334: "Left Brow",
-    105: "Right Brow",
+    473: "Pupil.L",
+    468: "Pupil.R",
+    263: "Outer.L",
+    362: "Inner.L",
+    133: "Inner.R",
+    33: "Outer.R",
+    334: "Brow.L",
+    105: "Brow.R",
     1: "Nose Tip",
-    2: "Under the Nose",
-    291: "Left Mouth Corner",
-    61: "Right Mouth Corner",
+    2: "Nose Base",
+    291: "Corner.L",
+    61: "Corner.R",
     0: "Upper Lip",
-    13: "Between the Lips",
+    13: "Lips Meet",
     17: "Lower Lip",
     152: "Chin",
     10: "Forehead",
-    454: "Left Cheek at the Ear",
-    234: "Right Cheek at the Ear",
+    454: "Cheek.L",
+    234: "Cheek.R",
 }
 #: As many at least say where a face is.
 LEAST = 6

