@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 from dataclasses import dataclass
 from functools import cache
 
@@ -54,6 +55,14 @@ def reason() -> str | None:
     except (OSError, ImportError, ValueError, RuntimeError) as error:
         return f"the sentence model does not load: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
     return None
+
+
+_lock = threading.RLock()
+
+
+def warm() -> None:
+    """Load the model and fit the classifier, so that the first question need not wait. Does nothing without it."""
+    feel("nothing in particular")
 
 
 @cache
@@ -130,11 +139,12 @@ def feel(text: str, hint: str | None = None) -> Found | None:
     Args:
         hint: A label that a word of the text speaks for; it is preferred where it is about as likely.
     """
-    if not text.strip() or not available():
-        return None
-    vector = embed([text[:2000]])
-    likeness = float((_examples()[1] @ vector[0]).max())
-    classes, weights = _classifier()
+    with _lock:  # a question that comes while the model is warmed waits for it, and does not load another
+        if not text.strip() or not available():
+            return None
+        vector = embed([text[:2000]])
+        likeness = float((_examples()[1] @ vector[0]).max())
+        classes, weights = _classifier()
     scores = dict(zip(classes, (_with_bias(vector) @ weights)[0].tolist(), strict=True))
     if hint in scores:
         scores[hint] += HINT

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +19,32 @@ from .jobs import Job
 if TYPE_CHECKING:
     from ..emotion.sources import Feeling
 
+log = logging.getLogger("mien")
 _SOURCES = ("text", "label", "va", "audio", "example")
+WARM_AFTER = 8.0
+"""Seconds after the first head at which the sentence model is loaded, when the head itself has been drawn."""
 _SHUT = 0.9
 """How much of a closure's need binds the keys to `_CLOSED`."""
 _CLOSED = 0.006
 """Error allowed to keys where lips close: what the articulation overlaps (`motion.perform` allows its own the same)."""
+
+
+@cache
+def warm_soon() -> threading.Timer:
+    """Load the sentence model in the background, once: the first word that nobody listed then finds it there."""
+
+    def warm() -> None:
+        from ..emotion import meaning
+
+        try:
+            meaning.warm()
+        except Exception as error:  # a question that is asked will say what is wrong
+            log.info("The sentence model was not warmed: %s", error)
+
+    timer = threading.Timer(WARM_AFTER, warm)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def emotion(params: Mapping[str, Any], job: Job) -> dict[str, Any]:

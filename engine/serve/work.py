@@ -21,7 +21,7 @@ from ..heads import format, library
 from ..heads.deform import Deformer
 from ..splat.interface import Backend, Camera, Frame, Gaussians
 from ..splat.lens import Lens
-from . import foreign
+from . import foreign, moods
 from .child import run_command
 from .inline import inline_pass
 from .jobs import Job, Preempted
@@ -86,6 +86,7 @@ class Work:
             raise MienError(f"{MAX_HEADS} heads are loaded already; remove one from the scene first.")
         deformer, proxy = self._open(library.find(params["head"]))
         self._heads[params["id"]] = deformer
+        moods.warm_soon()
         head = deformer.head
         info = head.info()
         result = {
