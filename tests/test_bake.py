@@ -93,6 +93,7 @@ def test_correctives_are_known_by_their_names_side_by_side():
         (("", "Eyebrows"), "brows"), (("", "CC_Base_TearLine"), "none"), (("Std_Upper_Teeth", "Teeth"), "teeth.upper"),
         (("", "Wolf3D_Teeth"), "teeth"), (("Material", "Beard"), "hair"), (("Std_Skin_Head", "Body"), "skin"),
         (("", "outfit_top"), "clothes"), (("", "Cube"), "skin"),
+        (("teeth", "teeth.lower"), "teeth.lower"), (("eye", "eye.R"), "eye.R"),
     ],
 )  # fmt: skip
 def test_parts_are_guessed_from_names(names, part):

@@ -7,7 +7,6 @@ both sides: such a key is one picture, and its offsets are split softly at the m
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -352,7 +351,7 @@ def guess_part(*names: str) -> str:
         joined = "".join(tokens)
         for part, words in _PART_WORDS:
             if any(_says(word, tokens, joined) for word in words):
-                return _sided(part, tokens)
+                return _sided(part, [token for other in names for token in _tokens(other)])
     return "skin"
 
 
@@ -364,7 +363,8 @@ def _says(word: str, tokens: list[str], joined: str) -> bool:
 
 def _sided(part: str, tokens: list[str]) -> str:
     known = {identifier for identifier, *_ in PARTS}
-    for token, side in itertools.chain(((t, _SIDES.get(t)) for t in tokens), ()):
+    for token in tokens:
+        side = _SIDES.get(token)
         if side and f"{part.removesuffix('s')}.{side[0]}" in known:
             return f"{part.removesuffix('s')}.{side[0]}"
         if part == "teeth" and token in ("upper", "lower", "top", "bottom"):
