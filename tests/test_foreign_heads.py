@@ -8,6 +8,7 @@ import json
 import pickle
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,21 @@ def test_an_exported_pose_looks_like_the_head_in_that_pose():
     pose = channels.from_mapping({"AU26 Jaw Drop": 0.8, "Head Yaw": 0.5, "Head Pitch": -0.2})
     gaussians = Deformer(head)(pose)
     np.testing.assert_allclose(picture(to_gaussians(from_gaussians(gaussians))), picture(gaussians), atol=0.02)
+
+
+def test_a_sheared_gaussian_with_a_tint_is_exported_as_it_looks():
+    """What the dynamic appearance and affine triangles leave: axes that are not square to each other, and a tint."""
+    gaussians = to_gaussians(cloud(count=200, degree=1))
+    shear = np.array([[1, 0.6, 0], [0, 1, 0.2], [0, 0, 0.7]], np.float32)
+    factors = np.ascontiguousarray(np.einsum("ij,jkn->ikn", shear, gaussians.factors))
+    sheared = replace(gaussians, factors=factors, tint=np.full((3, 200), 0.1, np.float32))
+    camera = orbit((0, 0, 0), 0.4, 0.2, 0.9, 0.6, 80)
+    back = CpuBackend()
+    wanted, found = (
+        back.render(Frame([one], camera), ["Combined"])["Combined"]
+        for one in (sheared, to_gaussians(from_gaussians(sheared)))
+    )
+    np.testing.assert_allclose(found, wanted, atol=2e-3)
 
 
 def test_export_head_writes_ply_spz_and_a_sequence(tmp_path, capsys):

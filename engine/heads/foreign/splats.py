@@ -196,9 +196,8 @@ def from_gaussians(gaussians: Gaussians) -> Splats:
     turned = np.einsum("st,ntc->nsc", sh_rotation(gaussians.turn, gaussians.sh_degree), sh)
     weight = gaussians.turn_weight.astype(np.float64)[:, None, None]
     sh = (1 - weight) * sh + weight * turned
-    tint = getattr(gaussians, "tint", None)
-    if tint is not None:
-        sh[:, 0] += tint.T / SH0
+    if gaussians.tint is not None:
+        sh[:, 0] += gaussians.tint.T / SH0
     if gaussians.blend_space == "linear":
         sh = _encoded(sh)
     return Splats(

@@ -35,8 +35,11 @@ _LID, _EDGE, _EDGE_SLOT = 0.1, 0.85, 0.003
 """Shares of a blink's largest motion that make a lid, and, within so many metres along the eye, its edge."""
 _LASH_DARKER, _LASH_LONGER, _LASH_HIGHER = 0.88, 2.5, 0.0008
 """Of a lash: its brightness beside the lid's, its length beside its width, its metres off the lid."""
-_INNER_LIP = 0.85
-"""Brightness of the lips' inner side beside what is seen of them."""
+_INNER_LIP, _HIDDEN, _FEW = 0.85, 0.0008, 24
+"""Brightness of the lips' inner side beside what is seen of them; metres behind that from which it is inner; and how
+many splats nearby say its colour."""
+_MOST_SPLATS = head_format.MAX_GAUSSIANS - 200_000
+"""Leaves room for the mouth."""
 KEEP = 0.45
 """Metres around the head's middle: splats farther away are left out."""
 _SMOOTHING = 3e-7
@@ -105,6 +108,11 @@ def rig_still(
     near = np.linalg.norm(splats.position - middle - [0, 0.07, -0.05], axis=1) < KEEP
     if near.sum() < 100:
         raise MienError(f"{source}: hardly any splats lie around the face that was found; crop it to one head.")
+    if near.sum() > _MOST_SPLATS:
+        raise MienError(
+            f"{source}: {near.sum():,} splats lie around the face and a head holds at most {_MOST_SPLATS:,}; thin the "
+            "splat out in its own program."
+        )
     tell(0.5, "Bending the mesh into the face")
     rig, lining, contact, rim = _fitted(template, there, here)
     tell(0.65, "Binding the splats")
@@ -123,6 +131,7 @@ def rig_still(
         at_seam = KDTree(seam).query(cloud.position[inside])[0] < _AT_SEAM
         inside[inside] = under > np.where(at_seam, _UNDER_LIPS, _UNDER_SKIN)
         cloud, triangle = cloud[~inside], triangle[~inside]
+        cloud = _inner_lips(cloud, seam, surface)
         _tucked_in(rig, surface)
     extra, behind = _unseen(template, own, rig, lining, contact, cloud, triangle, not translucent)
     if not translucent:
@@ -360,6 +369,20 @@ def _split_lips(rig: Rig, points: np.ndarray, skin: np.ndarray, triangle: np.nda
     return triangle
 
 
+def _inner_lips(cloud: Splats, seam: np.ndarray, surface: Surface) -> Splats:
+    """The cloud, what lies hidden in its lips in the colour of what is seen of them: no picture said which it has."""
+    at = np.flatnonzero(KDTree(seam).query(cloud.position)[0] < _AT_SEAM)
+    hidden = surface.depth(cloud.position[at].astype(np.float64)) > _HIDDEN
+    shown, behind = at[~hidden & (cloud.opacity_logit[at] > 0)], at[hidden]
+    if not len(behind) or len(shown) < _FEW:
+        return cloud
+    _, near = KDTree(cloud.position[shown]).query(cloud.position[behind], k=_FEW)
+    sh = cloud.sh.copy()
+    sh[behind] = 0
+    sh[behind, 0] = _INNER_LIP * (np.median(cloud.sh[shown[near], 0], axis=1) + 0.5 / SH0) - 0.5 / SH0
+    return Splats(cloud.position, cloud.rotation, cloud.log_scale, cloud.opacity_logit, sh)
+
+
 def _tucked_in(rig: Rig, surface: Surface) -> None:
     """Move teeth, gums and tongue back until the closed lips hide the teeth; in place."""
     part = np.full(len(rig.vertices), -1)
@@ -452,7 +475,7 @@ def _folded(rig: Rig, cloud: Splats, triangle: np.ndarray, contact: np.ndarray) 
         if len(seen):
             folded |= contact
             # Lips are redder than the skin around them: each place takes the colour of what is seen nearest to it.
-            _, near = KDTree(cloud.position[seen]).query(between, k=min(24, len(seen)))
+            _, near = KDTree(cloud.position[seen]).query(between, k=min(_FEW, len(seen)))
             shown = np.median(cloud.sh[seen[near.reshape(len(between), -1)], 0], axis=1)
             colour[contact] = _INNER_LIP * (shown + 0.5 / SH0) - 0.5 / SH0
     return folded, colour
