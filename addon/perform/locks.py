@@ -36,8 +36,11 @@ def set_locked(obj: bpy.types.Object, names: set[str]) -> None:
     obj.mien_locks.names = json.dumps([name for name in table.NAMES if name in names])
 
 
-def any_locks(obj: bpy.types.Object) -> bool:
-    return bool(locked(obj)) or obj.mien_locks.use_range
+def wanted(obj: bpy.types.Object) -> bool:
+    """Whether padlocks are worth their room beside the channels: the head has a take to lock, or locks already."""
+    data = obj.animation_data
+    strips = [strip for track in data.nla_tracks for strip in track.strips] if data else []
+    return bool(locked(obj)) or any(strip.action is not None and "mien_request" in strip.action for strip in strips)
 
 
 class _OnHead:

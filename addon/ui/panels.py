@@ -180,9 +180,10 @@ def _zone_panel(zone: str, label: str, closed: bool) -> type[bpy.types.Panel]:
 def draw_zone(layout: bpy.types.UILayout, obj: bpy.types.Object, zone: str) -> None:
     """A row for each channel, its left and right side by side; the head's own left is on the right, as one sees it."""
     column = layout.column(align=True)
-    members, locked = channels.of_zone(zone), locks.locked(obj)
+    members, locked, lockable = channels.of_zone(zone), locks.locked(obj), locks.wanted(obj)
+    labels = _LABELS - 0.08 * lockable
     if any(channel.side for channel in members):
-        split = column.split(factor=_LABELS)
+        split = column.split(factor=labels)
         split.label()
         sides = split.row(align=True)
         for text in ("Right", "Left"):
@@ -190,11 +191,12 @@ def draw_zone(layout: bpy.types.UILayout, obj: bpy.types.Object, zone: str) -> N
             cell.alignment = "CENTER"
             cell.active = False
             cell.label(text=text)
-        sides.label(text="", icon="BLANK1")
+        if lockable:
+            sides.label(text="", icon="BLANK1")
     for channel in members:
         if channel.side == "R" or channel.name not in obj:
             continue
-        split = column.split(factor=_LABELS, align=True)
+        split = column.split(factor=labels, align=True)
         split.label(text=channel.name.removesuffix(".L").removeprefix("AU"))
         sides = split.row(align=True)
         if channel.side:
@@ -202,10 +204,11 @@ def draw_zone(layout: bpy.types.UILayout, obj: bpy.types.Object, zone: str) -> N
                 sides.prop(obj, channels.path(channel.name[:-1] + side), text="", slider=True)
         else:
             sides.prop(obj, channels.path(channel.name), text="", slider=True)
-        lock = sides.row()
-        lock.active = channel.name in locked
-        icon = "LOCKED" if channel.name in locked else "UNLOCKED"
-        lock.operator("mien.lock", text="", icon=icon, emboss=False).channel = channel.name
+        if lockable:
+            lock = sides.row()
+            lock.active = channel.name in locked
+            icon = "LOCKED" if channel.name in locked else "UNLOCKED"
+            lock.operator("mien.lock", text="", icon=icon, emboss=False).channel = channel.name
 
 
 class MIEN_PT_speech(_HeadPanel, bpy.types.Panel):
