@@ -5,5 +5,6 @@
     ply.write(cloud, "lee.ply"); spz.write(cloud, "lee.spz")
 
 `splats` holds the type that everything here reads and writes: free Gaussians, bound to nothing. `lam` reads avatars
-that come with their own rig; `still`, with `landmarks`, gives the library's rig to a splat that has none.
+that come with their own rig; `still`, with `landmarks`, gives the library's rig to a splat that has none; `flame` binds
+GaussianAvatars to the artist's own FLAME. `cloud` shows a splat to whoever corrects its landmarks by hand.
 """
