@@ -59,6 +59,15 @@ def test_a_channel_is_right_when_its_own_score_rises_most_partner_aside():
     assert not read_back.compare(entry, neutral, neutral).right, "nothing rose"
 
 
+def test_the_other_eye_may_look_the_same_way():
+    assert read_back.aside("eyeLookInLeft") == {"eyeLookInRight", "eyeLookOutRight"}
+    assert read_back.aside("eyeLookUpRight") == {"eyeLookUpLeft"}
+    assert read_back.aside("mouthSmileLeft") == {"mouthSmileRight"} and read_back.aside("jawOpen") == set()
+    entry = channels.channel("AU62 Eyes Turn Right.L")
+    assert read_back.compare(entry, scores(eyeLookInLeft=0.2, eyeLookOutRight=0.3), scores()).right
+    assert not read_back.compare(entry, scores(eyeLookInLeft=0.2, eyeLookUpLeft=0.3), scores()).right
+
+
 def test_the_mirror_image_evens_out_a_lopsided_reader():
     """A reader that sees brows on the picture's left half only reads both sides alike."""
     picture = np.zeros((4, 4, 3), np.uint8)

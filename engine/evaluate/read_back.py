@@ -112,6 +112,19 @@ def face_view(head: Head, size: int, across: float = _ACROSS) -> Camera:
     return Camera(matrix, np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]]), size, size)
 
 
+def aside(shape: str) -> set[str]:
+    """The scores that may rise with a shape's own: its partner's; of gaze also the other eye's in the same direction.
+
+    MediaPipe learned from people, whose eyes move together, and reads one eye's turn from both.
+    """
+    other = partner(shape)
+    together = other
+    for way, opposite in (("LookIn", "LookOut"), ("LookOut", "LookIn")):
+        if way in other:
+            together = other.replace(way, opposite)
+    return {other, together} - {shape}
+
+
 def photograph(deformer: Deformer, backend: CpuBackend, values: np.ndarray) -> np.ndarray:
     """A front view on grey, sRGB uint8 [SIZE, SIZE, 3]."""
     frame = Frame([deformer(values)], face_view(deformer.head, SIZE))
@@ -136,7 +149,7 @@ def compare(entry: channels.Channel, scores: dict[str, float] | None, neutral: d
     own = entry.arkit or ""
     if not scores:
         return Row(entry.name, own, None, "no face seen", 0.0)
-    rises = {name: value - neutral[name] for name, value in scores.items() if name == own or name != partner(own)}
+    rises = {name: value - neutral[name] for name, value in scores.items() if name not in aside(own)}
     highest = max(rises, key=lambda name: rises[name])
     return Row(entry.name, own, rises[own], highest, rises[highest])
 
