@@ -380,7 +380,7 @@ def test_windows_to_train_on_hold_their_promises(line: Speech) -> None:
     from engine.train import data
 
     times = np.arange(conditions.frames_of(line.duration)) / layout.FPS
-    clip = data.to_clip(line, data.by_rule(line, times), 0, seeds=1)
+    clip = data.to_clip(line, data.by_rule(line, times))
     dynamics = np.random.default_rng(1).random((200, len(layout.CHANNELS)))
     maker = data.Maker([clip], [], dynamics, np.random.default_rng(2))
     batch = maker.batch(24)

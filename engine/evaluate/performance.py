@@ -308,12 +308,13 @@ def ablations(take: Take, folder: Path, weights: Path) -> list[Line]:
     columns = [layout.INDEX[name] for name in _SHOWN]
     rows = []
     figures: dict[str, dict[str, float]] = {}
-    for file, title in ABLATIONS:
-        path = weights / f"ablation-{file}.safetensors"
-        if not path.is_file():
-            rows.append(Line(f"Upper face given noisy curves: {title}", "no weights"))
-            continue
-        figures[file] = _ablation_row(model.load(path), take, clips)
+    files = {part: weights / f"ablation-{part}.safetensors" for part, _ in ABLATIONS}
+    trained = all(path.is_file() for path in files.values())
+    how = "trained without it" if trained else "switched off in the shipped weights"
+    shipped = None if trained else model.load(weights / "performer.safetensors")
+    for part, _ in ABLATIONS:
+        performer = shipped.without(part) if shipped else model.load(files[part])
+        figures[part] = _ablation_row(performer, take, clips)
     errors, jerks = [], []
     for clip in clips.values():
         given, mask = noisy(clip[:1400])
@@ -336,7 +337,8 @@ def ablations(take: Take, folder: Path, weights: Path) -> list[Line]:
             ok = row["error"] < raw["error"] and row["jerk"] < raw["jerk"]
         elif whole and file != "raw":
             bar, ok = _earned(file, whole, row)
-        rows.append(Line(f"Upper face given noisy curves: {title}", value, bar, ok))
+        note = "" if file == "whole" else f" ({how})"
+        rows.append(Line(f"Upper face given noisy curves: {title}{note}", value, bar, ok))
     return rows
 
 

@@ -27,6 +27,10 @@ from .diffusion.model import Performer
 GUIDED: tuple[str, ...] = ("speech", "emotion", "keys")
 MOST_GUIDANCE = 5.0
 _GUIDE = 0.5  # how sure a curve is that is followed, not locked
+_RULED = [index for index, zone in enumerate(layout.ZONE_OF) if zone == 2] + [
+    layout.INDEX[f"{name}.{side}"] for name in ("AU20 Lip Stretcher", "AU12 Lip Corner Puller", "AU14 Dimpler")
+    for side in "LR"
+]  # fmt: skip
 _REST = 0.006  # what a face at rest may tremble by: taken off
 
 
@@ -161,8 +165,10 @@ def _perform(
     mouth = np.where(layout.SPOKEN, levels["mouth"] * speaking, levels["brows"])
     lips_open = articulation.breaths(speech.phones, times) * levels["breath"]
     result = values.copy()
+    # At stress and questions brows rise at least as the rules say; lip corners, which captures hardly show, likewise.
+    ruled = values[:, layout.COLUMNS] * np.isin(np.arange(len(layout.CHANNELS)), _RULED)
     result += np.where(np.isin(np.arange(values.shape[1]), layout.COLUMNS), 0.0, shown)
-    result[:, layout.COLUMNS] = np.maximum(bare + mouth * (made - bare), 0.0)
+    result[:, layout.COLUMNS] = np.maximum(np.maximum(bare + mouth * (made - bare), 0.0), ruled)
     for name, size in (("AU25 Lips Part", 0.22), ("AU26 Jaw Drop", 0.05)):
         column = table.INDEX[name]
         result[:, column] = np.maximum(result[:, column], size * lips_open)

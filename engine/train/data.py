@@ -1,9 +1,10 @@
 """What the performer learns from: captured mouths, lines that Mien speaks itself, and faces made by rule.
 
 Mouths come from FACEGOOD's captures (Mandarin, MIT), and, so that English phones are known too, from lines spoken by
-Mien's voice whose mouths are the articulatory layer's, brought to the captures' size. No capture at hand shows an upper
-face that speaks: it is taught by the rules of `motion.idle` with other seeds, by the dynamics of one ARKit clip (MIT),
-and by the emotion tables, of which speech keeps its part (`emotion.combine`'s rules, system 2's targets).
+Mien's voice whose mouths are the articulatory layer's, brought to the captures' size. No capture at hand shows an
+upper face that speaks: it is taught by the dynamics of one ARKit clip (MIT) and by the emotion tables, of which speech
+keeps its part (`emotion.combine`'s rules, system 2's targets); what stress and phrases do to brows stays with
+`motion.idle`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..contract import channels as table
 from ..contract.errors import MienError
 from ..emotion import combine
 from ..emotion.tables import data as tables
-from ..motion import articulation, idle
+from ..motion import articulation
 from ..motion.diffusion import conditions, layout
 from ..speech import analyse, refine, sound
 from ..speech.analyse import Speech
@@ -73,13 +74,11 @@ class Clip:
     Attributes:
         audio: [T, AUDIO_SIZE] features.
         mouth: [T, C] channel values that speech makes; 0 in the upper face.
-        uppers: [K, T, C] what the rules do with the rest, a take each.
         room: [T, C] 0 … 1: how much of an emotion each channel may show while this is said.
     """
 
     audio: np.ndarray
     mouth: np.ndarray
-    uppers: np.ndarray
     room: np.ndarray
 
 
@@ -218,26 +217,12 @@ def _merge(said: list[Phone]) -> list[Phone]:
     return merged
 
 
-def to_clip(speech: Speech, mouth: np.ndarray, seed: int, seeds: int = 3) -> Clip:
-    """Features, rule-made upper faces and the emotion's room for a stretch of speech."""
+def to_clip(speech: Speech, mouth: np.ndarray) -> Clip:
+    """Features and the emotion's room for a stretch of speech."""
     audio = conditions.speech_features(speech)
     count = min(len(audio), len(mouth))
     times = np.arange(count) / layout.FPS
-    uppers = np.stack([_upper(speech, times, seed * 64 + k) for k in range(seeds)])
-    return Clip(audio[:count], mouth[:count], uppers, room(speech.phones, times))
-
-
-def _upper(speech: Speech, times: np.ndarray, seed: int) -> np.ndarray:
-    """[T, C] brows by the rules of one seed; lids widen a little with them."""
-    made = idle.perform(speech.phones, speech.prosody, times, seed, dict.fromkeys(idle.LAYERS, 1.0))
-    values = np.zeros((len(times), len(layout.CHANNELS)))
-    for name, curve in made.items():
-        if name in layout.INDEX:
-            values[:, layout.INDEX[name]] = curve
-    for side in "LR":
-        raised = values[:, layout.INDEX[f"AU02 Outer Brow Raiser.{side}"]]
-        values[:, layout.INDEX[f"AU05 Upper Lid Raiser.{side}"]] = 0.3 * raised
-    return values
+    return Clip(audio[:count], mouth[:count], room(speech.phones, times))
 
 
 def room(said: list[Phone], times: np.ndarray) -> np.ndarray:
@@ -283,14 +268,14 @@ def load(
         for channel, share in _BY_RULE.items():
             mouth[:, layout.INDEX[channel]] += share * rule[:, layout.INDEX[channel]]
         random = np.random.default_rng(zlib.crc32(name.encode()))
-        captured.append(to_clip(speech, mouth, len(captured)))
+        captured.append(to_clip(speech, mouth))
         for _ in range(spliced):
-            captured.append(to_clip(*splice(speech, mouth, random, 60.0), len(captured)))
+            captured.append(to_clip(*splice(speech, mouth, random, 60.0)))
     spoken = []
-    for index, (speech, said_by) in enumerate(_spoken(cache, tell) if with_lines else ()):
+    for speech, said_by in _spoken(cache, tell) if with_lines else ():
         times = np.arange(conditions.frames_of(speech.duration)) / layout.FPS
         if said_by != HELD_OUT_VOICE:
-            spoken.append(to_clip(speech, by_rule(speech, times) * gains, 1000 + index))
+            spoken.append(to_clip(speech, by_rule(speech, times) * gains))
     tell(f"{sum(len(clip.audio) for clip in captured) / layout.FPS / 60:.1f} min from captures, spliced ones included; "
          f"{sum(len(clip.audio) for clip in spoken) / layout.FPS / 60:.1f} min spoken by rule")  # fmt: skip
     return captured, spoken
@@ -367,9 +352,7 @@ class Maker:
         start = int(random.integers(max(len(clip.audio) - layout.WINDOW, 1)))
         cut = slice(start, start + layout.WINDOW)
         audio, mouth, free = (_fill(array[cut]) for array in (clip.audio, clip.mouth, clip.room))
-        upper = _fill(clip.uppers[random.integers(len(clip.uppers))][cut]) * random.uniform(0.6, 1.5)
-        if random.random() < 0.5:
-            upper = upper + self._lively()
+        upper = self._lively() if random.random() < 0.7 else 0.0
         vectors = self._feeling()
         face = conditions.emotion_faces(vectors)[:, layout.COLUMNS]
         clean = mouth * (1.0 + 0.2 * vectors[:, 1:2]) + upper + face * free

@@ -23,7 +23,7 @@ ABLATION_SIZE = 32
 _ZONE_WEIGHT = {"mouth": 2.0, "transition": 1.0, "upper": 0.6}
 _LIPS = ("AU26 Jaw Drop", "AU16 Lower Lip Depressor.L", "AU10 Upper Lip Raiser.L", "AU22 Lip Funneler")
 _RATE = 2e-3
-_TELL = 50
+_TELL = 25
 _WARM = 50
 _RIDGE = 1000.0
 _AVERAGE = 0.995
@@ -42,6 +42,7 @@ def train(
     threads: int = 1,
     loaded: tuple[list[data.Clip], list[data.Clip]] | None = None,
     start: Path | None = None,
+    keep: Callable[[dict[str, np.ndarray], dict[str, str]], None] | None = None,
     tell: Callable[[str], None] = print,
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Train the performer.
@@ -54,6 +55,7 @@ def train(
         cache: Where heard and spoken lines are kept between runs.
         loaded: (captured, spoken) clips of `data.load`, where they are at hand.
         start: Weights to go on from.
+        keep: Given the weights now and then, so that a run that is cut short leaves some.
 
     Returns:
         (weights by name, float32; what was done, as text).
@@ -83,10 +85,24 @@ def train(
         before = int(known.facts.get("steps", 0))
         net.load_state_dict({name: torch.from_numpy(value) for name, value in known.weights.items()})
     net.to(device)
+    started, step = time.monotonic(), 0
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
     optimiser = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=1e-3)
     weight = _weights(torch).to(device)
-    started, step, report = time.monotonic(), 0, _reporter()
+
+    def result() -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        facts = {
+            "format": "mien-performer",
+            "version": "1",
+            "steps": str(before + step),
+            "seed": str(seed),
+            "left_out": leave_out or "",
+            "held_out": ", ".join((*data.HELD_OUT, *hold)),
+            "trained_on": ", ".join(data.takes(folder, hold)),
+        }
+        return {name: value.cpu().numpy().astype(np.float32) for name, value in average.items()}, facts
+
+    report = _reporter()
     while True:
         done = max((time.monotonic() - started) / (60 * minutes), step / steps if steps else 0.0)
         if done >= 1.0:
@@ -94,7 +110,7 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = _RATE * min(1.0, (step + 1) / _WARM) * (0.5 + 0.5 * np.cos(np.pi * done)) + 1e-5
         rows = {name: torch.from_numpy(value).to(device) for name, value in maker.batch(batch).items()}
-        loss, parts = _loss(torch, net, rows, weight, leave_out == "diffusion")
+        loss, losses = _loss(torch, net, rows, weight, leave_out == "diffusion")
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -103,18 +119,11 @@ def train(
         keep = min(_AVERAGE, (1 + step) / (10 + step))
         for name, value in net.state_dict().items():
             average[name].lerp_(value, 1 - keep)
-        report(step, done, parts, tell)
+        report(step, done, losses, tell)
+        if keep and step % _TELL == 0:
+            keep(*result())
     tell(f"{step} steps in {(time.monotonic() - started) / 60:.1f} min")
-    facts = {
-        "format": "mien-performer",
-        "version": "1",
-        "steps": str(before + step),
-        "seed": str(seed),
-        "left_out": leave_out or "",
-        "held_out": ", ".join((*data.HELD_OUT, *hold)),
-        "trained_on": ", ".join(data.takes(folder, hold)),
-    }
-    return {name: value.cpu().numpy().astype(np.float32) for name, value in average.items()}, facts
+    return result()
 
 
 def linear_filter(clips: Sequence[data.Clip]) -> tuple[np.ndarray, np.ndarray]:
@@ -235,12 +244,13 @@ def _command(args: argparse.Namespace) -> int:
         cache = Path(args.cache) if args.cache else None
         ablate(folder, Path(args.out), args.steps or 600, args.seed, cache, lambda line: print(line, flush=True))
         return 0
+    out = Path(args.out)
     weights, facts = train(
         folder, args.minutes, args.seed, args.without, args.hold, Path(args.cache) if args.cache else None,
         args.steps, threads=max(1, args.threads), start=Path(args.start) if args.start else None,
-        tell=lambda line: print(line, flush=True),
+        keep=lambda weights, facts: save(weights, facts, out), tell=lambda line: print(line, flush=True),
     )  # fmt: skip
-    save(weights, facts, Path(args.out))
-    count, size = sum(value.size for value in weights.values()), Path(args.out).stat().st_size
+    save(weights, facts, out)
+    count, size = sum(value.size for value in weights.values()), out.stat().st_size
     print(f"{args.out}: {count} numbers, {size / 1e6:.1f} MB; {json.dumps(facts)}")
     return 0

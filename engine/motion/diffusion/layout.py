@@ -10,7 +10,7 @@ FPS = 30.0
 """Frames a second of the model: that of the captures. Blinks and saccades are quicker and are made by `motion.idle`."""
 WINDOW = 64
 """Frames of a window."""
-PATCH = 8
+PATCH = 4
 """Frames of a token."""
 PATCHES = WINDOW // PATCH
 HOP = 32

@@ -37,6 +37,16 @@ class Performer:
         """False for the ablation that answers in one step."""
         return self.facts.get("left_out") != "diffusion"
 
+    def without(self, part: str) -> Performer:
+        """The same weights with a part switched off: "zones", "encoder", "diffusion", or "raw" (zones and encoder)."""
+        weights = dict(self.weights)
+        if part in ("zones", "raw"):
+            weights["zones"] = np.zeros_like(weights["zones"])
+        if part in ("encoder", "raw"):
+            weights = {name: value for name, value in weights.items() if not name.startswith(("given.", "smoothing"))}
+            weights["trust"] = np.full(1, 3.0, np.float32)
+        return Performer(weights, dict(self.facts) | {"left_out": part})
+
     def curves(
         self,
         speech: Speech | None,

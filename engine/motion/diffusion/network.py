@@ -1,9 +1,10 @@
 """The denoiser's arithmetic in numpy: noisy windows of curves and what is known about them → clean curves.
 
 The same as `engine.train.network` in torch, which trains it; a test holds the two together. Sizes are read from the
-weights. For each window: sound → convolutions → tokens; emotion → tokens; given values → one 1-D encoder applied to
-every channel on its own → tokens; then every (group, patch) of the noisy curves is a token that attends at once to its
-fellows and to all three, with a learned bias for each pair of zone and source: softmax(QKᵀ/√d + B)V.
+weights; the straight filter, the share of the tables and the window of the smoothing may be absent from older ones. For
+each window: sound → convolutions → tokens; emotion → tokens; given values → one 1-D encoder applied to every channel on
+its own → tokens; then every (group, patch) of the noisy curves is a token that attends at once to its fellows and to
+all three, with a learned bias for each pair of zone and source: softmax(QKᵀ/√d + B)V.
 """
 
 from __future__ import annotations
@@ -99,6 +100,15 @@ def heard(w: Weights, audio: np.ndarray) -> np.ndarray:
     return x + gelu(convolve(w, "audio.2", x, 4))
 
 
+def smoothed(w: Weights, x: np.ndarray) -> np.ndarray:
+    """[N, WINDOW] a local mean of given values (x [N, WINDOW, 2]: value · sureness, sureness), by a learned window."""
+    kernel = softmax(w["smoothing"])
+    padded = np.pad(x, ((0, 0), (len(kernel) // 2, len(kernel) // 2), (0, 0)))
+    frames = x.shape[1]
+    total = sum(share * padded[:, k : k + frames] for k, share in enumerate(kernel))
+    return total[..., 0] / (total[..., 1] + np.float32(1e-3))
+
+
 def encode_given(w: Weights, given: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """[B, WINDOW, C, KEY_FEATURES]: the temporal encoder, the same for every channel and each on its own.
 
@@ -116,7 +126,7 @@ def encode_given(w: Weights, given: np.ndarray, mask: np.ndarray) -> np.ndarray:
     y = gelu(convolve(w, "given.0", x))
     y = y + gelu(convolve(w, "given.1", y))
     y = convolve(w, "given.2", y)
-    y[..., 0] += x[..., 0]
+    y[..., 0] += smoothed(w, x) if "smoothing" in w else x[..., 0]
     full = np.empty((batch * channels, frames, KEY_FEATURES), np.float32)
     full[~used] = y[-1]
     full[used] = y[: int(used.sum())]
@@ -143,13 +153,16 @@ def know(w: Weights, told: Told, batch: int) -> Known:
         audio = np.broadcast_to(w["absent"][0], (batch, layout.PATCHES, size))
     else:
         features = heard(w, told.audio)
-        direct = (convolve(w, "straight", told.audio) + linear(w, "direct", features)) * layout.SPOKEN
+        direct = linear(w, "direct", features) * layout.SPOKEN
+        if "straight.weight" in w:
+            direct = direct + convolve(w, "straight", told.audio) * layout.SPOKEN
         audio = linear(w, "audio.token", _patches(features))
     if told.emotion is None:
         emotion = np.broadcast_to(w["absent"][1], (batch, layout.PATCHES, size))
     else:
         emotion = linear(w, "emotion.token", _patches(told.emotion))
-        direct = direct + told.emotion[..., -channels:] * w["shown"]
+        if "shown" in w:
+            direct = direct + told.emotion[..., -channels:] * w["shown"]
     if told.given is None or told.mask is None:
         keys = np.broadcast_to(w["absent"][2], (batch, len(layout.GROUPS) * layout.PATCHES, size))
     else:
