@@ -117,7 +117,7 @@ class Appearance:
                     _adam(value[rows], gradients[name][rows], first, second, RATES[name] * share, DECAY[name] * share,
                           LIMITS[name], self.used[driver])  # fmt: skip
                     if self.used[driver] % 4 == 0 and len(self.near):
-                        _smooth(value[rows], self.near[rows] - rows.start, SMOOTHING)
+                        smooth(value[rows], self.near[rows] - rows.start, SMOOTHING)
 
     def kept(self, keep: np.ndarray) -> Appearance:
         """With only the rows where `keep` [M] is true; drivers without rows go."""
@@ -154,7 +154,8 @@ def _adam(value, gradient, first, second, rate, decay, limit, step):
 
 
 @numba.njit(fastmath=True, cache=True)
-def _smooth(value, near, share):
+def smooth(value, near, share):
+    """Moves values [n,width] by `share` towards the means over `near` [n,k], in place."""
     mean = np.zeros_like(value)
     for i in range(value.shape[0]):
         for j in range(near.shape[1]):

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numba
 import numpy as np
+from scipy.spatial import cKDTree
 
 from . import appearance as dynamic
 from .appearance import Appearance
@@ -55,6 +56,9 @@ TILT = 0.05
 """Half the sine of the angle by which a Gaussian on a surface may lean out of it."""
 VIEW_RANGE = 0.12
 """How much a colour may change with the direction of view."""
+EVEN, EVEN_EVERY, EVEN_NEIGHBOURS = 0.25, 10, 6
+"""How far, every so many steps, the skin's dependence on the view goes towards the mean of so many neighbours:
+highlights are broad, and few views leave each Gaussian alone with too few of them."""
 SQUARED = 4.0
 """Weight of the squared error beside the absolute one: absolute keeps edges sharp, squared catches outliers."""
 
@@ -131,10 +135,23 @@ class Fit:
         self.colour_reach = np.array(limits, np.float32)[kind][:, None]
         closing = np.isin(kind, [KINDS.index(name) for name in ("skin", "inside", "clothes")])
         self.closing = np.flatnonzero(closing)
+        self.near = np.zeros((0, 1), np.int64)
         self.least_opacity = np.where(strand, -4.0, np.where(closing, 1.2, 0.3)).astype(np.float32)
         self.least_scale = self.start.log_scale + SIZE_RANGE[0]
         self.least_scale[self.closing, :2] = self.start.log_scale[self.closing, :2] + LEAST_COVER
         self.rate = np.where(own, OWN_RATE, 1.0).astype(np.float32)
+
+    def _even_out(self) -> None:
+        """Brings the view-dependent part of neighbouring skin closer together."""
+        if self.parameters.sh.shape[1] < 2:
+            return
+        if len(self.near) != len(self.closing):
+            place = self.rig.place(self.triangle[self.closing], self.start.position[self.closing])
+            number = min(EVEN_NEIGHBOURS + 1, len(place))
+            self.near = cKDTree(place).query(place, k=number)[1].reshape(len(place), number)
+        own = self.parameters.sh[self.closing, 1:].reshape(len(self.closing), -1)
+        dynamic.smooth(own, self.near, EVEN)
+        self.parameters.sh[self.closing, 1:] = own.reshape(len(own), -1, 3)
 
     def changed(self, units: dict[str, float]) -> Parameters:
         """The Gaussians as the dynamic appearance changes them under unit values."""
@@ -161,8 +178,6 @@ class Fit:
 
     def _lend(self, colour: np.ndarray, seen: np.ndarray) -> None:
         """Gaussians that no picture shows take the colour of the nearest seen one of their kind."""
-        from scipy.spatial import cKDTree
-
         place = self.rig.place(self.triangle, self.parameters.position)
         for kind in np.unique(self.kind):
             own = self.kind == kind
@@ -214,6 +229,8 @@ class Fit:
             flat = array.reshape(len(array), -1)
             slope = gradient.arrays()[name].reshape(flat.shape)
             _adam(flat, slope, *self.moments[name], (RATES[name] * rate * self.rate).astype(np.float32), self.step)
+        if self.step % EVEN_EVERY == 0:
+            self._even_out()
         self._hold()
         return float(np.abs(error).mean())
 
