@@ -18,9 +18,9 @@ from .panels import MIEN_PT_emotion, wrapped
 PAD = ("Valence", "Arousal")
 #: Named points of the pad, as rows from excited to drowsy, unpleasant to pleasant.
 POINTS = (
-    (("Furious", -0.75, 0.85), ("Afraid", -0.45, 0.9), ("Astonished", 0.05, 1.0), ("Excited", 0.6, 0.8)),
+    (("Furious", -0.75, 0.85), ("Afraid", -0.45, 0.9), ("Amazed", 0.05, 1.0), ("Excited", 0.6, 0.8)),
     (("Angry", -0.8, 0.45), ("Tense", -0.35, 0.45), ("Alert", 0.15, 0.5), ("Delighted", 0.85, 0.4)),
-    (("Upset", -0.9, 0.0), ("Serious", -0.3, 0.0), ("Neutral", 0.0, 0.0), ("Pleased", 0.8, 0.0)),
+    (("Upset", -0.9, 0.0), ("Serious", -0.42, 0.0), ("Neutral", 0.0, 0.0), ("Pleased", 0.8, 0.0)),
     (("Sad", -0.8, -0.45), ("Wistful", -0.35, -0.35), ("Calm", 0.35, -0.5), ("Content", 0.75, -0.35)),
     (("Gloomy", -0.55, -0.8), ("Bored", -0.25, -0.75), ("Sleepy", 0.0, -1.0), ("Serene", 0.5, -0.8)),
 )
