@@ -31,6 +31,7 @@ _RULED = [index for index, zone in enumerate(layout.ZONE_OF) if zone == 2] + [
     layout.INDEX[f"{name}.{side}"] for name in ("AU20 Lip Stretcher", "AU12 Lip Corner Puller", "AU14 Dimpler")
     for side in "LR"
 ]  # fmt: skip
+_SETTLE = (0.8, 1.5, 3.0)  # frames (standard deviation) that each zone's curves are smoothed by
 _REST = 0.006  # what a face at rest may tremble by: taken off
 
 
@@ -159,7 +160,7 @@ def _perform(
     made = performer.curves(
         speech if speech.prosody.has_speech else None, emotion, count, seed, given, mask, wish.guidance, tick=tick
     )
-    made = _rest(_curves(made, clock, times))
+    made = _rest(_curves(_settled(made, mask), clock, times))
     bare = shown[:, layout.COLUMNS]
     speaking = _speaking(speech, times)[:, None]
     mouth = np.where(layout.SPOKEN, levels["mouth"] * speaking, levels["brows"])
@@ -172,6 +173,15 @@ def _perform(
     for name, size in (("AU25 Lips Part", 0.22), ("AU26 Jaw Drop", 0.05)):
         column = table.INDEX[name]
         result[:, column] = np.maximum(result[:, column], size * lips_open)
+    return result
+
+
+def _settled(made: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """The model's frames without the steps between its patches; channels that were given keep their every peak."""
+    result = made.copy()
+    for zone, frames in enumerate(_SETTLE):
+        free = (zone == layout.ZONE_OF) & (True if mask is None else ~mask.any(axis=0))
+        result[:, free] = gaussian_filter1d(made[:, free], frames, axis=0, mode="nearest") if free.any() else 0.0
     return result
 
 

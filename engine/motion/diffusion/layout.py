@@ -13,8 +13,8 @@ WINDOW = 64
 PATCH = 4
 """Frames of a token."""
 PATCHES = WINDOW // PATCH
-HOP = 32
-"""Frames from a window to the next: every frame but those at the ends is seen by two."""
+HOP = 30
+"""Frames from a window to the next: every frame but those at the ends is seen by two, in patches half a patch apart."""
 
 ZONES: tuple[str, ...] = ("mouth", "transition", "upper")
 SOURCES: tuple[str, ...] = ("audio", "emotion", "keys")
