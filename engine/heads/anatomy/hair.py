@@ -250,8 +250,10 @@ def sheets(skin, normal, mark, look: Look, skull: Skull) -> dict[int, np.ndarray
 
 
 def _draped(grid: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """A sheet [GUIDES, STEPS, 3] that does not cling to the neck below the ears: its distance from the head's axis falls
-    little from one point to the next."""
+    """A sheet [GUIDES, STEPS, 3] that does not cling to the neck below the ears.
+
+    Its distance from the head's axis falls little from one point to the next.
+    """
     away = grid[..., :2] - centre[:2]
     radius = np.maximum(np.linalg.norm(away, axis=-1), 1e-6)
     wanted = radius.copy()
