@@ -7,6 +7,8 @@ import logging
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable
 from typing import BinaryIO
 
 
@@ -21,17 +23,41 @@ def run(arguments: argparse.Namespace) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="[%(asctime)s] %(message)s", datefmt="%Y-%m-%d %H:%M:%S"
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from .server import Server
     from .work import Work
 
     server = Server(source, sink, Work)
-    try:
-        server.run()
-    finally:
+
+    def end() -> None:
         server.close()
         sys.stderr.flush()
         os._exit(0)
+
+    if os.name != "nt":  # Windows ends a process without telling it
+        _on_terminate(end)
+    try:
+        server.run()
+    finally:
+        end()
+
+
+def _on_terminate(end: Callable[[], None]) -> None:
+    """Calls `end` once SIGTERM comes, from a thread that waits for nothing else.
+
+    A handler runs in the main thread, and there only after the read that it sits in: a signal that comes just before
+    that read begins would wait for the next request.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while os.read(heard, 1) != bytes([signal.SIGTERM]):
+            pass
+        end()
+
+    threading.Thread(target=wait, name="terminate", daemon=True).start()
 
 
 def take_pipes() -> tuple[BinaryIO, BinaryIO]:

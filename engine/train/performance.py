@@ -116,9 +116,9 @@ def train(
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         step += 1
-        keep = min(_AVERAGE, (1 + step) / (10 + step))
+        kept = min(_AVERAGE, (1 + step) / (10 + step))
         for name, value in net.state_dict().items():
-            average[name].lerp_(value, 1 - keep)
+            average[name].lerp_(value, 1 - kept)
         report(step, done, losses, tell)
         if keep and step % _TELL == 0:
             keep(*result())
