@@ -1,6 +1,6 @@
 """Mien: Gaussian talking heads for Blender. Blender's way in.
 
-Nothing here imports bpy until `register` runs, so that the tests can load the tree as the package `mien` without Blender.
+Nothing here imports bpy until `register` runs, so that tests can load the tree as the package `mien` without Blender.
 """
 
 

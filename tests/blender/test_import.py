@@ -139,7 +139,7 @@ def test_splats_are_exported_as_the_animation_shows_them(blender, tmp_path):
     closed, opened = ply_positions(files[0]), ply_positions(files[2])
     assert np.abs(opened - closed).max() > 0.01
     # World up is PLY's −y; only the range was asked for where the object stands.
-    np.testing.assert_allclose(opened + [0, 2, 0], ply_positions(tmp_path / "one.ply"), atol=1e-5)
+    np.testing.assert_allclose(opened + np.array([0, 2, 0]), ply_positions(tmp_path / "one.ply"), atol=1e-5)
     with pytest.raises(RuntimeError, match="not empty"):
         bpy.ops.mien.export_splats(filepath=str(frames), format="ply", range="SCENE")
 
@@ -169,7 +169,7 @@ def test_a_still_splats_landmarks_are_corrected_by_hand(blender, own, engine_pyt
     tiles = np.array([list(cloud.matrix_world @ vertex.co) for vertex in cloud.data.vertices])
     assert np.linalg.norm(tiles - nose, axis=1).min() < 0.004
 
-    points[152].location = np.array(points[152].location) + [0, 0.010, 0]  # the splat's y is down
+    points[152].location = np.array(points[152].location) + np.array([0, 0.010, 0])  # the splat's y is down
     assert bpy.ops.mien.rig_again() == {"FINISHED"}
     assert landmarks.cloud_in(blender.scene) is None and head.visible_get()
     assert head.mien.head == str(own / "Stranger.mien") and head.animation_data.action is not None
@@ -196,7 +196,7 @@ def test_where_no_face_is_found_landmarks_are_placed_by_hand(blender, own, engin
     wall = tmp_path / "wall.ply"
     code = "import test_foreign_heads as t; t.ply.write(t.cloud(400, 0), sys.argv[1])"
     in_engine(engine_python, code, wall)
-    with pytest.raises(RuntimeError, match="no face was found.*by hand"):
+    with pytest.raises(RuntimeError, match=r"no face was found.*by hand"):
         bpy.ops.mien.add_head_file(filepath=str(wall))
     assert not list(own.glob("wall*")) and not bpy.data.objects.get("wall")
     assert bpy.ops.mien.add_head_file(filepath=str(wall), by_hand=True) == {"FINISHED"}
