@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -26,15 +28,19 @@ _PAD = 0.2
 _MAX_PHONE = 0.35  # a symbol that nothing follows for longer than this is over by then
 
 
-@cache
-def _model():
-    """hama's recogniser; None where its native library does not run."""
-    try:
-        import hama
+_own = threading.local()
 
-        return hama.ASRModel()
-    except (ImportError, OSError, RuntimeError, AttributeError):
-        return None
+
+def _model():
+    """This thread's recogniser of hama's; None where its native library does not run. One is loaded in 20 ms."""
+    if not hasattr(_own, "model"):
+        try:
+            import hama
+
+            _own.model = hama.ASRModel()
+        except (ImportError, OSError, RuntimeError, AttributeError):
+            _own.model = None
+    return _own.model
 
 
 def recognise(sound: Sound, prosody: Prosody, tick: Callable[[float], None] | None = None) -> list[Phone]:
@@ -45,15 +51,26 @@ def recognise(sound: Sound, prosody: Prosody, tick: Callable[[float], None] | No
     sound = sound.at_rate(SPEECH_RATE)
     onsets: list[tuple[float, str]] = []
     silent: list[tuple[float, float]] = []
-    for start, end in _stretches(prosody):
-        if tick:
-            tick(start / sound.duration)
-        first, last = max(0, int((start - _PAD) * SPEECH_RATE)), int((end + _PAD) * SPEECH_RATE)
-        piece = Sound(sound.samples[first:last], SPEECH_RATE)
-        for time, symbol in _onsets(piece):
-            onsets.append((min(max(first / SPEECH_RATE + time, start), end - 0.01), symbol))
-        silent.append((start, end))
+    stretches = _stretches(prosody)
+    with ThreadPoolExecutor(max(1, min(os.cpu_count() or 1, 8, len(stretches)))) as threads:
+        heard = [threads.submit(_within, sound, start, end) for start, end in stretches]
+        try:
+            for (start, end), found in zip(stretches, heard, strict=True):
+                if tick:
+                    tick(start / sound.duration)
+                onsets += found.result()
+                silent.append((start, end))
+        finally:
+            for waiting in heard:
+                waiting.cancel()
     return _tile(onsets, silent, sound.duration)
+
+
+def _within(sound: Sound, start: float, end: float) -> list[tuple[float, str]]:
+    """[(onset in seconds of the whole sound, IPA symbol)] of one stretch. hama lets go of Python's lock meanwhile."""
+    first, last = max(0, int((start - _PAD) * SPEECH_RATE)), int((end + _PAD) * SPEECH_RATE)
+    piece = Sound(sound.samples[first:last], SPEECH_RATE)
+    return [(min(max(first / SPEECH_RATE + time, start), end - 0.01), symbol) for time, symbol in _onsets(piece)]
 
 
 def _stretches(prosody: Prosody) -> list[tuple[float, float]]:
