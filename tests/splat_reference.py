@@ -92,7 +92,7 @@ def covariances(entry: Gaussians, camera: Camera, points: np.ndarray) -> np.ndar
     for axis in range(2):
         jacobian[:, axis, axis] = K[axis, axis] / points[:, 2]
         jacobian[:, axis, 2] = -K[axis, axis] * slopes[:, axis] / points[:, 2]
-    return jacobian @ world @ np.swapaxes(jacobian, 1, 2) + 0.3 * np.eye(2)
+    return jacobian @ world @ np.swapaxes(jacobian, 1, 2) + entry.dilation * np.eye(2)
 
 
 def blend(

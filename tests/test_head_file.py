@@ -74,6 +74,17 @@ def test_a_head_says_the_lowest_version_that_holds_it():
     assert plain.info()["version"] == [1, 0] and not {"stretch", "appearance"} & set(plain.info())
     assert rich.info()["version"] == [1, 1]
     assert dataclasses.replace(plain, stretch="affine").info()["version"] == [1, 1]
+    assert "dilation" not in rich.info()
+    assert dataclasses.replace(plain, dilation=0.1).info()["version"] == [1, 2]
+
+
+def test_how_soft_a_head_is_comes_back_and_has_bounds(tmp_path, parts):
+    format.save(dataclasses.replace(synthetic_head.make(60), dilation=0.1), tmp_path / "a.mien")
+    assert format.load(tmp_path / "a.mien").dilation == 0.1
+    newer = parts[0] | {"version": [1, 2]}
+    assert format.load(write(tmp_path / "b.mien", newer, parts[1])).dilation == 0.3
+    refused(write(tmp_path / "c.mien", newer | {"dilation": 0.0}, parts[1]), "'dilation'")
+    refused(write(tmp_path / "d.mien", newer | {"version": [1, 1], "dilation": 0.1}, parts[1]), "1.2", "says 1.1")
 
 
 def test_a_loaded_head_can_not_be_changed(tmp_path, parts):

@@ -63,6 +63,14 @@ def cpu() -> CpuBackend:
     return CpuBackend()
 
 
+@pytest.mark.parametrize("dilation", [0.05, 0.3])
+def test_each_head_is_as_soft_as_it_says(cpu, dilation):
+    aside = np.eye(4)
+    aside[:3, 3] = [0.08, 0.04, 0.0]
+    frame = Frame([dataclasses.replace(pose(SMILE), dilation=dilation), pose({}, aside, seed=2)], look())
+    assert_agrees(cpu.render(frame, PASSES), reference.render(frame))
+
+
 @pytest.mark.parametrize("degree", [0, 1, 2, 3])
 def test_all_passes_agree_with_the_reference(cpu, degree):
     camera = look()
@@ -248,12 +256,12 @@ def gsplat_stand_in(
     """gsplat.rasterization's documented behaviour for one camera, by the reference."""
     torch = pytest.importorskip("torch")
     assert quats is None and scales is None and sh_degree is None and backgrounds is None
-    assert render_mode == "RGB+ED" and eps2d == 0.3 and colors.dim() == 2 and means.dtype == torch.float32
+    assert render_mode == "RGB+ED" and colors.dim() == 2 and means.dtype == torch.float32
     assert covars.shape == (len(means), 3, 3) and viewmats.shape == (1, 4, 4) and Ks.shape == (1, 3, 3)
     assert opacities.shape == (len(means),) and colors.shape[0] == len(means) and means.is_contiguous()
     camera = Camera(viewmats[0].numpy(), Ks[0].numpy(), width, height, near_plane)
     root = torch.linalg.cholesky(covars.double() + 1e-16 * torch.eye(3)).permute(1, 2, 0).numpy()
-    entry = Gaussians(means.T.numpy(), root, opacities.numpy(), *(np.zeros((1, 3, 1)),) * 2, None, None)
+    entry = Gaussians(means.T.numpy(), root, opacities.numpy(), *(np.zeros((1, 3, 1)),) * 2, None, None, dilation=eps2d)
     points, pixels = reference.screen(entry, camera)
     covariance = reference.covariances(entry, camera, points)
     order = np.argsort(points[:, 2], kind="stable")
@@ -281,6 +289,7 @@ def test_cuda_agrees_with_the_reference_on_every_pass(gsplat):
     aside = np.eye(4)
     aside[:3, 3] = [0.08, 0.04, 0.0]
     objects = [pose(SMILE, SHEARED, degree=3), dataclasses.replace(pose({}, aside, seed=2), blend_space="linear")]
+    objects[1] = dataclasses.replace(objects[1], dilation=0.1)
     frame = Frame(objects, look(shift=(4.0, 2.0)))
     before = Frame([pose(OPEN, degree=3), pose({}, seed=2)], look())
     after = Frame([pose({}, SHEARED, degree=3), pose({}, aside, seed=2)], look(azimuth=0.45))

@@ -76,6 +76,7 @@ class Deformer:
             np.eye(4) if matrix is None else np.asarray(matrix, dtype=np.float64),
             self.head.blend_space,
             tint,
+            self.head.dilation,
         )
 
     def mesh(self, values: np.ndarray) -> np.ndarray:

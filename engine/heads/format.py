@@ -25,10 +25,11 @@ import numpy as np
 from ..contract.channels import MASK_ZONES, UNITS
 from ..contract.errors import MienError
 from ..contract.files import parse_json
+from ..splat.interface import DILATION
 
 FORMAT = "mien-head"
-VERSION = (1, 1)
-"""What this code reads; it writes 1.0 where a head needs no more."""
+VERSION = (1, 2)
+"""What this code reads; it writes the lowest that holds the head."""
 SUFFIX = ".mien"
 PARTS = (
     "skin", "eye.L", "eye.R", "teeth.upper", "teeth.lower", "gums", "tongue", "brows", "lashes", "hair", "clothes",
@@ -42,6 +43,7 @@ MAX_TRIANGLES = 800_000
 MAX_GAUSSIANS = 2_000_000
 MAX_COMBINATIONS = 256
 MAX_SH_DEGREE = 3
+DILATIONS = (0.01, 2.0)
 MAX_DRIVERS = 256
 MAX_APPEARANCE = 4_000_000
 """Rows of the dynamic appearance: changes of one Gaussian by one driver."""
@@ -60,10 +62,11 @@ _MEMBERS = {"head.json": _JSON_LIMIT, "arrays.safetensors": _ARRAYS_LIMIT, "thum
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEYS = (
     "format", "version", "name", "author", "licence", "source", "blend_space", "sh_degree", "units", "combinations",
-    "eyes", "neck", "parts", "camera", "figures", "appearance", "stretch",
+    "eyes", "neck", "parts", "camera", "figures", "appearance", "stretch", "dilation",
 )  # fmt: skip
-_OPTIONAL_KEYS = ("eyes", "figures", "appearance", "stretch")
-_NEW_IN_1_1 = ("appearance", "stretch")
+_OPTIONAL_KEYS = ("eyes", "figures", "appearance", "stretch", "dilation")
+_SINCE = {"appearance": 1, "stretch": 1, "dilation": 2}
+"""Optional keys and the minor version that brought them."""
 
 _DTYPES = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "U8": np.uint8}
 _FLOATS = ("F32", "F16")
@@ -133,6 +136,7 @@ class Head:
     Attributes:
         units: Names of the units in `units.deltas`' order.
         combinations: Unit names of each combination in `combinations.deltas`' order.
+        dilation: Square pixels added to every projected covariance: how soft the pictures were that it was fitted to.
         stretch: "area" or "affine": how Gaussians follow their triangles, see docs/head-file.md.
         appearance: Unit names of each driver of the dynamic appearance, in `appearance.start`'s order.
         eyes: `{"left": Eye, "right": Eye}`, or None.
@@ -157,6 +161,7 @@ class Head:
     arrays: Mapping[str, np.ndarray]
     thumbnail: bytes | None = None
     stretch: str = "area"
+    dilation: float = DILATION
     appearance: tuple[tuple[str, ...], ...] = ()
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -166,15 +171,17 @@ class Head:
     def gaussian_count(self) -> int:
         return len(self.arrays["gaussians.triangle"])
 
-    def _newer(self) -> bool:
-        """Whether it holds something that version 1.0 does not know."""
-        return bool(self.appearance) or self.stretch != STRETCHES[0] or "gaussians.strand" in self.arrays
+    def _minor(self) -> int:
+        """The lowest minor version that knows all that it holds."""
+        if self.dilation != DILATION:
+            return 2
+        return int(bool(self.appearance) or self.stretch != STRETCHES[0] or "gaussians.strand" in self.arrays)
 
     def info(self) -> dict[str, Any]:
         """What `head.json` holds."""
         info: dict[str, Any] = {
             "format": FORMAT,
-            "version": [1, 1] if self._newer() else [1, 0],
+            "version": [1, self._minor()],
             "name": self.name,
             "author": self.author,
             "licence": self.licence,
@@ -195,6 +202,8 @@ class Head:
             }
         if self.stretch != STRETCHES[0]:
             info["stretch"] = self.stretch
+        if self.dilation != DILATION:
+            info["dilation"] = self.dilation
         if self.appearance:
             info["appearance"] = [{"units": list(names)} for names in self.appearance]
         return info
@@ -455,9 +464,9 @@ class _Fields:
         unknown = [key for key in info if key not in _KEYS]
         if unknown and not newer:
             self.refuse(str(unknown[0])[:80], "is unknown")
-        early = [key for key in _NEW_IN_1_1 if key in info and info["version"] == [1, 0]]
-        if early:
-            self.refuse(early[0], "belongs to version 1.1, and the file says 1.0")
+        for key, minor in _SINCE.items():
+            if key in info and info["version"][1] < minor:
+                self.refuse(key, f"belongs to version 1.{minor}, and the file says 1.{info['version'][1]}")
 
     def refuse(self, key: str, what: str) -> NoReturn:
         _refuse(self.where, f"key {key!r} of head.json {what}")
@@ -488,6 +497,7 @@ class _Fields:
             "units": units,
             "combinations": self.products("combinations", self.info["combinations"], units, 2, MAX_COMBINATIONS),
             "stretch": stretch,
+            "dilation": self.number("dilation", self.info.get("dilation", DILATION), *DILATIONS),
             "appearance": self.products("appearance", self.info.get("appearance", []), units, 1, MAX_DRIVERS),
             "eyes": self.eyes(),
             "neck_pivot": self.point("neck.pivot", neck["pivot"]),

@@ -145,6 +145,7 @@ class CpuBackend:
                 np.float32(camera.near),
                 np.array(camera.region),
                 change,
+                np.float32(entry.dilation),
                 first,
                 stride,
                 rows,

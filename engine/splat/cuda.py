@@ -20,7 +20,6 @@ import numpy as np
 from ..contract.passes import DEPTH_BACKGROUND
 from .interface import (
     ALPHA_MIN,
-    DILATION,
     ZONE_PASSES,
     Camera,
     Frame,
@@ -143,6 +142,7 @@ class CudaBackend:
                 strict=True,
             )
         )
+        least = min(entry.dilation for entry in frame.objects)  # gsplat has one for all; `_softened` adds the rest
         # The whole picture is drawn and the region cut out: gsplat's projection depends on the picture's size.
         sums, coverage, _ = self._rasterization(
             means,
@@ -155,7 +155,7 @@ class CudaBackend:
             camera.width,
             camera.height,
             near_plane=camera.near,
-            eps2d=DILATION,
+            eps2d=least,
             sh_degree=None,
             packed=False,
             render_mode="RGB+ED",
@@ -183,8 +183,23 @@ class CudaBackend:
             features.append(self._motion(index, frame, after, -1.0))
             zones = torch.arange(len(ZONE_PASSES), device=self._where)
             features.append((self._constant(entry.zone)[:, None] == zones).float())
-        covariances = factors @ factors.transpose(1, 2)
+        covariances = self._softened(factors @ factors.transpose(1, 2), means, entry, frame)
         return means.contiguous(), covariances, self._constant(entry.opacity), torch.cat(features, 1)
+
+    def _softened(self, covariances: Any, means: Any, entry: Gaussians, frame: Frame) -> Any:
+        """World covariances [N, 3, 3] that add what the object's dilation has above the frame's least.
+
+        s pixels² are s·(z/f)² across the view, which projects to just that: the projection leaves depth out of it.
+        """
+        more, camera = entry.dilation - min(other.dilation for other in frame.objects), frame.camera
+        if more <= 0:
+            return covariances
+        view = self._tensor(camera.world_to_camera)
+        depth = means @ view[2, :3] + view[2, 3]
+        for axis in range(2):
+            across = depth[:, None] * view[axis, :3] * (more**0.5 / camera.K[axis, axis])
+            covariances = covariances + across[:, :, None] * across[:, None, :]
+        return covariances
 
     def _colours(self, entry: Gaussians, centres: Any, camera: Camera, space: str) -> Any:
         """[N, 3] in the frame's blend space."""

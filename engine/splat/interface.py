@@ -23,7 +23,7 @@ ALPHA_MAX = 0.999
 TRANSMITTANCE_MIN = 1e-4
 """The Gaussian that would bring a pixel's transmittance to this, and all behind it, are skipped."""
 DILATION = 0.3
-"""Square pixels added to the diagonal of every projected covariance."""
+"""Square pixels added to the diagonal of every projected covariance, where a head says nothing else."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +101,7 @@ class Gaussians:
         blend_space: "srgb" or "linear": the space in which `sh` gives colours and they are alpha-blended.
         tint: [3, N] float32, added to the colours that `sh` gives before they are clamped; None for nothing. It is what
             the dynamic appearance changes from frame to frame while `sh` stays.
+        dilation: Square pixels added to the diagonal of every projected covariance.
 
     Arrays that are read-only stay the same for good: a backend may keep its copy of them.
     """
@@ -116,6 +117,7 @@ class Gaussians:
     matrix: np.ndarray = field(default_factory=lambda: np.eye(4))
     blend_space: str = "srgb"
     tint: np.ndarray | None = None
+    dilation: float = DILATION
 
     def __len__(self) -> int:
         return self.centres.shape[1]

@@ -31,7 +31,7 @@ from .blend import (
     touched,
     transpose,
 )
-from .interface import ALPHA_MIN, DILATION
+from .interface import ALPHA_MIN
 
 TILE = BLOCKS * SIDE
 CHUNK = 128
@@ -48,7 +48,6 @@ KEEP, DECODE, ENCODE = 0, 1, 2
 _f = np.float32
 _LOG2E = _f(np.log2(np.e))
 _ALPHA_MIN = _f(ALPHA_MIN)
-_DILATION = _f(DILATION)
 _EXPONENT_MIN = _f(EXPONENT_MIN)
 _SLACK = _f(1e-3)
 """Added to the exponent that decides which blocks a Gaussian touches; pixels decide for themselves."""
@@ -132,13 +131,14 @@ def _screen(centres, n, view, lens):
 
 @numba.njit(parallel=True, fastmath=True, cache=True, error_model="numpy")
 def project(centres, factors, opacity, sh, tint, turn_weight, view, eye, turn, lens, limits, near, region, change,
-            first, stride, rows, spans, keys, boxes):  # fmt: skip  # pragma: no cover - compiled
+            dilation, first, stride, rows, spans, keys, boxes):  # fmt: skip  # pragma: no cover - compiled
     """One object's Gaussians → geometry, colour and depth in rows, and where they are in the picture.
 
     Args:
         tint: see `Gaussians`; [3, 0] for none.
         view: [3, 4] object → camera. eye: the camera in object space [3]. turn: see `Gaussians`.
         lens: fx, fy, cx, cy. limits: see `view_limits`. region: x, y, width, height. change: KEEP, DECODE or ENCODE.
+        dilation: Square pixels added to the covariance in the picture.
         first: Where the object's Gaussians begin in the arrays to be written.
     """
     fx, fy = lens[0], lens[1]
@@ -167,7 +167,7 @@ def project(centres, factors, opacity, sh, tint, turn_weight, view, eye, turn, l
             jy * (view[1, 1] - ty * view[2, 1]),
             jy * (view[1, 2] - ty * view[2, 2]),
         )
-        xx, xy, yy = _DILATION, _f(0.0), _DILATION
+        xx, xy, yy = dilation, _f(0.0), dilation
         for k in range(3):
             a = u0 * factors[0, k, n] + u1 * factors[1, k, n] + u2 * factors[2, k, n]
             b = v0 * factors[0, k, n] + v1 * factors[1, k, n] + v2 * factors[2, k, n]
