@@ -1,13 +1,15 @@
-"""`engine evaluate circle`: twelve points around valence and arousal, shown while speaking, read by another's eyes.
+"""`engine evaluate circle`: twelve points around valence and arousal, shown while speaking, read by others' eyes.
 
-Each point is keyed on the two channels over moments of the shipped line, rendered, and read by MediaPipe's scores; what
-is compared is the change against the same moment without a mood, so that speech itself does not count. The line's lips
-are measured too, with every point at full radius.
+Each point is keyed on the two channels over moments of the shipped line, rendered, and read by MediaPipe's scores and,
+where its weights are at hand, by face-api's emotion classifier; what is compared is the change against the same moment
+without a mood, so that speech itself does not count. The line's lips are measured too, with every point at full radius.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from ..speech.phones import SILENCE
 from ..speech.prosody import measure as measure_sound
 from ..speech.sound import read as read_sound
 from ..splat.cpu import CpuBackend
-from . import read_back
+from . import classifier, read_back
 
 POINTS = 12
 RADIUS = 0.9
@@ -37,6 +39,9 @@ VALENCE = {"mouthSmile": 1.0, "mouthFrown": -1.0, "browDown": -0.5}
 AROUSAL = {
     "eyeWide": 1.0, "browOuterUp": 0.5, "browInnerUp": 0.25, "eyeBlink": -1.0, "eyeSquint": 0.25, "browDown": 0.25,
 }  # fmt: skip
+#: The same for the classifier's labels, chosen before it had seen a picture: where Russell (1980) places the words.
+LABEL_VALENCE = {"happy": 1.0, "sad": -1.0, "angry": -1.0, "fearful": -1.0, "disgusted": -1.0}
+LABEL_AROUSAL = {"angry": 1.0, "fearful": 1.0, "surprised": 1.0, "happy": 0.5, "sad": -0.5, "neutral": -0.5}
 _CLEAR = 0.3
 """Sine or cosine from which a sign is expected."""
 _FPS = 60.0
@@ -95,31 +100,73 @@ def moments(count: int) -> np.ndarray:
     return spoken[[said[int(k)] for k in np.linspace(0, len(said) - 1, count + 2)[1:-1]]]
 
 
-def read_head(head: format.Head, spoken: np.ndarray, read: read_back.Read, folder: Path | None = None) -> Read:
-    """The twelve points on a head, over each of the moments [N, C]."""
+Reader = Callable[[np.ndarray], "tuple[float, float] | None"]
+"""A picture [H, W, 3] uint8 → (valence, arousal) on the reader's own scale, or None where it sees no face."""
+
+
+@contextlib.contextmanager
+def readers() -> Iterator[dict[str, Reader]]:
+    """Who reads the pictures, by name: MediaPipe, and face-api's classifier where its weights are found.
+
+    Raises:
+        MienError: MediaPipe is not installed, or the classifier's files are broken.
+    """
+    where = classifier.folder()
+    with landmarks.reader() as scores, landmarks.detector() as detect:
+        found: dict[str, Reader] = {"MediaPipe": lambda picture: _by_shapes(scores, picture)}
+        if where is not None:
+            arrays = classifier.load(where)
+            found["face-api"] = lambda picture: _by_labels(arrays, detect, picture)
+        yield found
+
+
+def _by_shapes(read: read_back.Read, picture: np.ndarray) -> tuple[float, float] | None:
+    scores = read_back.both_ways(read, picture)
+    return None if scores is None else (_weighed(scores, VALENCE), _weighed(scores, AROUSAL))
+
+
+def _by_labels(
+    arrays: Mapping[str, np.ndarray], detect: landmarks.Detect, picture: np.ndarray
+) -> tuple[float, float] | None:
+    seen = []
+    for way in (picture, np.ascontiguousarray(picture[:, ::-1])):
+        points = detect(way)
+        if points is not None:
+            labels = classifier.evidence(arrays, classifier.cut_out(way, points))
+            seen.append([sum(weight * labels[label] for label, weight in table.items())
+                         for table in (LABEL_VALENCE, LABEL_AROUSAL)])  # fmt: skip
+    return tuple(np.mean(seen, axis=0).tolist()) if seen else None
+
+
+def read_head(
+    head: format.Head, spoken: np.ndarray, read: Mapping[str, Reader], folder: Path | None = None
+) -> dict[str, Read]:
+    """The twelve points on a head, over each of the moments [N, C], by reader."""
     deformer, backend = Deformer(head), CpuBackend()
     columns = [channels.INDEX[name] for name in channels.PAD]
-    found, missed, shots = np.full((POINTS, len(spoken), 2), np.nan), 0, []
+    found = {name: np.full((POINTS, len(spoken), 2), np.nan) for name in read}
+    shots = []
     for moment, values in enumerate(spoken):
-        still = _scores(deformer, backend, values, read)[0]
+        calm = read_back.photograph(deformer, backend, values)
+        still = {name: reader(calm) for name, reader in read.items()}
         for point, angle in enumerate(around()):
             felt = values.copy()
             felt[columns] = RADIUS * np.cos(angle), RADIUS * np.sin(angle)
-            scores, picture = _scores(deformer, backend, felt, read)
-            shots.append(picture)
-            if scores is None or still is None:
-                missed += 1
-                continue
-            found[point, moment] = [_weighed(scores, table) - _weighed(still, table) for table in (VALENCE, AROUSAL)]
+            shots.append(read_back.photograph(deformer, backend, felt))
+            for name, reader in read.items():
+                now, before = reader(shots[-1]), still[name]
+                if now is not None and before is not None:
+                    found[name][point, moment] = np.subtract(now, before)
     if folder is not None:
         _sheet(folder / f"circle-{head.name.lower()}.png", shots)
-    mean = np.nan_to_num(np.nanmean(found, axis=1)) if np.isfinite(found).any() else np.zeros((POINTS, 2))
-    return Read(mean[:, 0], mean[:, 1], missed)
+    return {name: _told(changes) for name, changes in found.items()}
 
 
-def _scores(deformer, backend, values, read) -> tuple[dict[str, float] | None, np.ndarray]:
-    picture = read_back.photograph(deformer, backend, values)
-    return read_back.both_ways(read, picture), picture
+def _told(changes: np.ndarray) -> Read:
+    """Means over the moments of [POINTS, N, 2], NaN where no face was seen."""
+    missing = np.isnan(changes[..., 0])
+    mean = np.where(missing[..., None], 0.0, changes).sum(axis=1) / np.maximum((~missing).sum(axis=1), 1)[:, None]
+    return Read(mean[:, 0], mean[:, 1], int(missing.sum()))
 
 
 def _weighed(scores: dict[str, float], table: dict[str, float]) -> float:
@@ -163,7 +210,7 @@ def lips() -> tuple[float, float]:
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("circle", help="valence and arousal around the circle, read by MediaPipe")
+    parser = subparsers.add_parser("circle", help="valence and arousal around the circle, as others read them")
     parser.add_argument("heads", nargs="*", metavar="HEAD", help="names of the library or files (three of the library)")
     parser.add_argument("--moments", type=int, default=3, help="moments of the line (3)")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="write what was read, to look at")
@@ -182,18 +229,34 @@ def run(arguments: argparse.Namespace) -> int:
     good = lost <= LIPS_BAR and change <= LIPS_BAR
     names = arguments.heads or [name for name, _ in library.library()][:3]
     spoken = moments(arguments.moments)
-    signs, ranks = [], []
-    with landmarks.reader() as read:
+    good = _round(names, spoken, arguments.pictures) and good
+    return 0 if good else 1
+
+
+def _round(names: list[str], spoken: np.ndarray, pictures: Path | None) -> bool:
+    """Prints what each reader says of each head; whether all of them meet the bars."""
+    good = True
+    with readers() as read:
+        found = {}
         for name in names:
             head = format.load(library.find(name))
-            found = read_head(head, spoken, read, arguments.pictures)
-            signs += found.signs()
-            ranks += found.ranks()
-            print(f"{head.name}: sign agreement valence {found.signs()[0]:.2f}, arousal {found.signs()[1]:.2f} "
-                  f"(bar {SIGN_BAR}); rank with the angle {found.ranks()[0]:.2f}, {found.ranks()[1]:.2f} "
-                  f"(bar {RANK_BAR}); {found.missed} pictures without a face")  # fmt: skip
-            for row, label in ((found.valence, "valence"), (found.arousal, "arousal")):
+            found[head.name] = read_head(head, spoken, read, pictures)
+    for reader in read:
+        signs, ranks = [], []
+        print(f"\nRead by {reader} (bars: sign {SIGN_BAR}, rank with the angle {RANK_BAR})")
+        for name, readings in found.items():
+            one = readings[reader]
+            signs += one.signs()
+            ranks += one.ranks()
+            print(f"{name}: sign agreement valence {one.signs()[0]:.2f}, arousal {one.signs()[1]:.2f}; rank "
+                  f"{one.ranks()[0]:.2f}, {one.ranks()[1]:.2f}; {one.missed} pictures without a face")  # fmt: skip
+            for row, label in ((one.valence, "valence"), (one.arousal, "arousal")):
                 print(f"   {label} at 0°, 30°, …: " + " ".join(f"{value:+.2f}" for value in row))
-    print(f"Over {len(names)} heads, {arguments.moments} moments: sign agreement {np.mean(signs):.2f}, rank "
-          f"{np.mean(ranks):.2f}. MediaPipe is the only reader: Mien has no facial-emotion classifier.")  # fmt: skip
-    return 0 if good and np.mean(signs) >= SIGN_BAR and np.mean(ranks) >= RANK_BAR else 1
+        print(
+            f"{len(found)} heads, {len(spoken)} moments: sign agreement {np.mean(signs):.2f}, rank {np.mean(ranks):.2f}"
+        )
+        good &= bool(np.mean(signs) >= SIGN_BAR and np.mean(ranks) >= RANK_BAR)
+    if len(read) == 1:
+        print(f"No emotion classifier was found; unpack the npm package {classifier.PACKAGE} and name its folder in "
+              "MIEN_FACE_API.")  # fmt: skip
+    return good
