@@ -23,11 +23,19 @@ def running(idname: str) -> bool:
     return idname in _running
 
 
+def possible(cls: type[bpy.types.Operator], reason: str | None) -> bool:
+    """An operator's `poll`: greyed out with the reason, where there is one."""
+    if reason:
+        cls.poll_message_set(reason)
+    return not reason
+
+
 class EngineJob:
     """Mixin: `begin` sends a request, `finish` does something with its reply. All may raise `MienError`.
 
     `steps` is Blender's own work before the request, in pieces between which the window lives on; `follow` sends
-    another request, given the last reply, until it returns None.
+    another request, given the last reply, until it returns None. `clean_up` removes what `begin` has written for the
+    engine: once the requests are over, however they end.
 
     Attributes:
         progress_label: What the status bar says before the engine reports anything.
@@ -52,6 +60,9 @@ class EngineJob:
     def finish(self, context: bpy.types.Context, reply: dict[str, Any]) -> set[str]:
         raise NotImplementedError
 
+    def clean_up(self) -> None:
+        pass
+
     def execute(self, context):
         try:
             for _ in self.steps(context):
@@ -65,6 +76,8 @@ class EngineJob:
         except MienError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        finally:
+            self.clean_up()
 
     def invoke(self, context, event):
         if bpy.app.background:
@@ -76,6 +89,7 @@ class EngineJob:
             self._ticket, self._steps = None, self.steps(context)
             self._step(context)
         except MienError as error:
+            self.clean_up()
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         manager = context.window_manager
@@ -153,6 +167,7 @@ class EngineJob:
             self._timer = None
         _running.discard(type(self).bl_idname)
         state.end(type(self).bl_idname)
+        self.clean_up()
 
 
 class _State:

@@ -7,6 +7,7 @@ import bpy
 from ...engine.contract import channels as table
 from ..head import channels
 from ..head.settings import active_head, is_head
+from ..jobs import possible
 from . import curves
 
 _ZONE_ITEMS = [("all", "All Zones", "The whole face")]
@@ -20,10 +21,7 @@ class _OnZone:
 
     @classmethod
     def poll(cls, context):
-        if active_head(context) is None:
-            cls.poll_message_set("Select a Mien head first")
-            return False
-        return True
+        return possible(cls, None if active_head(context) else "Select a Mien head first")
 
     def names(self) -> list[str]:
         return [entry.name for entry in table.CHANNELS if self.zone in ("all", entry.zone)]
@@ -82,15 +80,14 @@ def _after_update(scene, depsgraph) -> None:
 
 
 CLASSES = (MIEN_OT_key_zone, MIEN_OT_reset_zone, MIEN_OT_mirror_zone)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 
 
 def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
+    _register_classes()
     bpy.app.handlers.depsgraph_update_post.append(_after_update)
 
 
 def unregister() -> None:
     bpy.app.handlers.depsgraph_update_post.remove(_after_update)
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    _unregister_classes()

@@ -549,11 +549,11 @@ CLASSES = (
     MIEN_OT_bake_open,
 )
 _keys: list[tuple[bpy.types.KeyMap, bpy.types.KeyMapItem]] = []
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 
 
 def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
+    _register_classes()
     configuration = bpy.context.window_manager.keyconfigs.addon
     if configuration is not None:
         # Not a modal operator, which would put off Blender's auto-save for as long as it runs.
@@ -570,5 +570,4 @@ def unregister() -> None:
     _tasks.clear()
     if bpy.app.timers.is_registered(_pump):
         bpy.app.timers.unregister(_pump)
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    _unregister_classes()

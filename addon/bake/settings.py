@@ -107,15 +107,14 @@ def choose(settings: MienBake, chosen: list[bpy.types.Object]) -> None:
 
 
 CLASSES = (MienBakePart, MienBake)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 
 
 def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
+    _register_classes()
     bpy.types.Scene.mien_bake = bpy.props.PointerProperty(type=MienBake)
 
 
 def unregister() -> None:
     del bpy.types.Scene.mien_bake
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    _unregister_classes()

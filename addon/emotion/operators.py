@@ -8,10 +8,10 @@ import bpy
 import numpy as np
 
 from ...engine.contract.errors import MienError
-from .. import session
+from .. import session, timing
 from ..animate import curves, nla
 from ..head.settings import active_head
-from ..jobs import EngineJob
+from ..jobs import EngineJob, possible
 from ..perform.operators import why_not
 from . import examples, line, settings, takes, zones
 
@@ -57,15 +57,12 @@ class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return possible(cls, why_not(context))
 
     def begin(self, context):
         head = active_head(context)
         self._head = head.name
-        self._fps = _fps(context.scene)
+        self._fps = timing.frame_rate(context.scene)
         given = (self.start, self.end) if self.over == "FRAMES" else None
         self._start, self._end_frame = given or frames(context, head, self.over)
         if self._end_frame <= self._start:
@@ -155,19 +152,14 @@ class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
             )
 
 
-def _fps(scene: bpy.types.Scene) -> float:
-    return scene.render.fps / scene.render.fps_base
-
-
 def frames(context: bpy.types.Context, obj: bpy.types.Object, over: str) -> tuple[float, float]:
     """(first, last) frame of a mood over the head's speech, or over the scene where there is none."""
     scene = context.scene
     strip = line.speech_strip(obj, scene.frame_current) if over == "SPEECH" else None
     if strip is not None:
         return strip.frame_start, strip.frame_end
-    if scene.use_preview_range:
-        return float(scene.frame_preview_start), float(scene.frame_preview_end)
-    return float(scene.frame_start), float(scene.frame_end)
+    first, last = timing.played(scene)
+    return float(first), float(last)
 
 
 class MIEN_OT_emotion_from_panel(bpy.types.Operator):
@@ -179,10 +171,7 @@ class MIEN_OT_emotion_from_panel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        reason = why_not_from_panel(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return possible(cls, why_not_from_panel(context))
 
     def execute(self, context):
         chosen = context.scene.mien_emotion
@@ -224,11 +213,4 @@ def _asked(chosen: settings.MienEmotion, source: str) -> bool:
 CLASSES = (MIEN_OT_emotion, MIEN_OT_emotion_from_panel)
 
 
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -15,8 +15,8 @@ from bpy_extras.io_utils import ExportHelper
 from ...engine.contract import channels as table
 from ...engine.contract import curves
 from ...engine.contract.errors import MienError
-from .. import session
-from ..jobs import EngineJob
+from .. import session, timing
+from ..jobs import EngineJob, possible
 from . import channels
 from .settings import active_head
 
@@ -53,10 +53,7 @@ class MIEN_OT_export_splats(EngineJob, ExportHelper, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        if active_head(context) is None:
-            cls.poll_message_set("Select a Mien head first")
-            return False
-        return session.missing_reason() is None
+        return possible(cls, session.missing_reason() if active_head(context) else "Select a Mien head first")
 
     def invoke(self, context, event):
         if not self.filepath:
@@ -70,7 +67,7 @@ class MIEN_OT_export_splats(EngineJob, ExportHelper, bpy.types.Operator):
         for name in ("format", "range", "world"):
             layout.prop(self, name)
         if self.range == "SCENE":
-            first, last = _frames(context.scene)
+            first, last = timing.played(context.scene)
             layout.label(text=f"{last - first + 1} files in the folder {self._out().name}", icon="FILE_FOLDER")
 
     def _out(self) -> Path:
@@ -93,8 +90,8 @@ class MIEN_OT_export_splats(EngineJob, ExportHelper, bpy.types.Operator):
         self._values: list[np.ndarray] = []
         self._matrices: list[list[float]] = []
         self._folder: Path | None = None
-        first, last = _frames(scene) if self.range == "SCENE" else (scene.frame_current, scene.frame_current)
-        self._fps = scene.render.fps / scene.render.fps_base
+        first, last = timing.played(scene) if self.range == "SCENE" else (scene.frame_current, scene.frame_current)
+        self._fps = timing.frame_rate(scene)
         before = scene.frame_current, scene.frame_subframe
         try:
             for frame in range(first, last + 1):
@@ -121,31 +118,14 @@ class MIEN_OT_export_splats(EngineJob, ExportHelper, bpy.types.Operator):
         return session.running().request("head/export", params, deadline_s=_SECONDS)
 
     def finish(self, context, reply):
-        self._drop()
         count = reply["files"]
         self.report({"INFO"}, f"Wrote {reply['out']}" + (f", {count} files" if count > 1 else ""))
         return {"FINISHED"}
 
-    def _end(self, context):
-        super()._end(context)
-        self._drop()
-
-    def _failed(self, error):
-        self._drop()
-        return super()._failed(error)
-
-    def _drop(self) -> None:
+    def clean_up(self) -> None:
         folder = getattr(self, "_folder", None)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-            self._folder = None
-
-
-def _frames(scene: bpy.types.Scene) -> tuple[int, int]:
-    """(first, last) frame of what plays."""
-    if scene.use_preview_range:
-        return scene.frame_preview_start, scene.frame_preview_end
-    return scene.frame_start, scene.frame_end
 
 
 def _menu(self, context) -> None:

@@ -200,15 +200,14 @@ def _menu(self, context) -> None:
 
 
 CLASSES = (MIEN_OT_add_head_file, MIEN_FH_heads, MIEN_OT_install_faces)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 
 
 def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
+    _register_classes()
     bpy.types.TOPBAR_MT_file_import.append(_menu)
 
 
 def unregister() -> None:
     bpy.types.TOPBAR_MT_file_import.remove(_menu)
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    _unregister_classes()

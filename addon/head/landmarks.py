@@ -326,11 +326,4 @@ class MIEN_OT_stop_correcting(bpy.types.Operator):
 CLASSES = (MIEN_OT_correct_landmarks, MIEN_OT_rig_again, MIEN_OT_stop_correcting)
 
 
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

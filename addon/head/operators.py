@@ -72,6 +72,7 @@ class MIEN_OT_add_head(AddsHead, bpy.types.Operator):
 
 
 CLASSES = (MIEN_OT_add_head,)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 
 
 def _menu(self, context) -> None:
@@ -80,12 +81,10 @@ def _menu(self, context) -> None:
 
 
 def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
+    _register_classes()
     bpy.types.VIEW3D_MT_mesh_add.append(_menu)
 
 
 def unregister() -> None:
     bpy.types.VIEW3D_MT_mesh_add.remove(_menu)
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    _unregister_classes()

@@ -10,6 +10,7 @@ from ...engine.contract import channels as table
 from ..animate import curves
 from ..head import channels
 from ..head.settings import active_head
+from ..jobs import possible
 
 
 class MienLocks(bpy.types.PropertyGroup):
@@ -48,10 +49,7 @@ class _OnHead:
 
     @classmethod
     def poll(cls, context):
-        if active_head(context) is None:
-            cls.poll_message_set("Select a Mien head first")
-            return False
-        return True
+        return possible(cls, None if active_head(context) else "Select a Mien head first")
 
 
 class MIEN_OT_lock(_OnHead, bpy.types.Operator):
@@ -106,15 +104,14 @@ class MIEN_OT_lock_selected(_OnHead, bpy.types.Operator):
 
 
 CLASSES = (MienLocks, MIEN_OT_lock, MIEN_OT_lock_selected)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 
 
 def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
+    _register_classes()
     bpy.types.Object.mien_locks = bpy.props.PointerProperty(type=MienLocks)
 
 
 def unregister() -> None:
     del bpy.types.Object.mien_locks
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    _unregister_classes()

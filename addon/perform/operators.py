@@ -10,10 +10,10 @@ from typing import Any
 import bpy
 
 from ...engine.contract.errors import MienError
-from .. import compat, session
+from .. import compat, session, timing
 from ..animate import curves, nla
 from ..head.settings import active_head
-from ..jobs import EngineJob
+from ..jobs import EngineJob, possible
 from . import settings, sounds
 
 _SECONDS = 1800.0
@@ -59,18 +59,14 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return possible(cls, why_not(context))
 
     def begin(self, context):
         head = active_head(context)
         self._head, self._scene = head.name, context.scene.name
         self._temporary: Path | None = None
         self._start = float(self.frame)
-        render = context.scene.render
-        self._fps = render.fps / render.fps_base
+        self._fps = timing.frame_rate(context.scene)
         params: dict[str, Any] = {"seed": self.seed, "fps": self._fps, **self._spoken(context)}
         if self.strengths:
             params["strengths"] = json.loads(self.strengths)
@@ -141,21 +137,10 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
         if self.source == "LINE":
             strip.sound.pack()  # so that it travels with the .blend: it lies in Blender's own folders
 
-    def _end(self, context) -> None:
-        super()._end(context)
-        self._drop_temporary()
-
-    def execute(self, context):
-        try:
-            return super().execute(context)
-        finally:
-            self._drop_temporary()
-
-    def _drop_temporary(self) -> None:
+    def clean_up(self) -> None:
         temporary = getattr(self, "_temporary", None)
         if temporary is not None:
             shutil.rmtree(temporary.parent, ignore_errors=True)
-            self._temporary = None
 
 
 def mark(action: bpy.types.Action, reply: dict[str, Any], start: float, fps: float) -> None:
@@ -186,10 +171,7 @@ class MIEN_OT_speak_from_panel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        reason = why_not_from_panel(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return possible(cls, why_not_from_panel(context))
 
     def execute(self, context):
         chosen = context.scene.mien_speech
@@ -231,11 +213,4 @@ def why_not_from_panel(context: bpy.types.Context) -> str | None:
 CLASSES = (MIEN_OT_speak, MIEN_OT_speak_from_panel)
 
 
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -19,7 +19,7 @@ from ..animate import curves, nla
 from ..emotion import line
 from ..head import channels
 from ..head.settings import active_head
-from ..jobs import EngineJob
+from ..jobs import EngineJob, possible
 from . import locks, operators, sample, sounds
 
 _SECONDS = 1800.0
@@ -61,10 +61,7 @@ class MIEN_OT_regenerate(EngineJob, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return possible(cls, why_not(context))
 
     def begin(self, context):
         obj, scene = active_head(context), context.scene
@@ -113,17 +110,7 @@ class MIEN_OT_regenerate(EngineJob, bpy.types.Operator):
             self.report({"INFO"}, note)
         return {"FINISHED"}
 
-    def _end(self, context) -> None:
-        super()._end(context)
-        self._drop_temporary()
-
-    def execute(self, context):
-        try:
-            return super().execute(context)
-        finally:
-            self._drop_temporary()
-
-    def _drop_temporary(self) -> None:
+    def clean_up(self) -> None:
         temporary = getattr(self, "_temporary", None)
         if temporary is not None:
             shutil.rmtree(temporary.parent, ignore_errors=True)
@@ -298,11 +285,4 @@ class MIEN_OT_show_take(bpy.types.Operator):
 CLASSES = (MIEN_OT_regenerate, MIEN_OT_show_take)
 
 
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -11,10 +11,10 @@ import bpy
 import numpy as np
 
 from ...engine.contract.errors import MienError
-from .. import compat, session
+from .. import compat, session, timing
 from ..emotion import line
 from ..head.settings import active_head
-from ..jobs import EngineJob
+from ..jobs import EngineJob, possible
 from . import sample, sounds
 from .operators import why_not
 
@@ -49,7 +49,7 @@ def heard(context: bpy.types.Context, obj: bpy.types.Object) -> Heard:
     Raises:
         MienError: There is neither.
     """
-    fps = context.scene.render.fps / context.scene.render.fps_base
+    fps = timing.frame_rate(context.scene)
     strip = line.speech_strip(obj, context.scene.frame_current)
     if strip is not None:
         path = Path(str(strip.action.get("mien_sound", "")))
@@ -88,15 +88,12 @@ class MIEN_OT_check_sync(EngineJob, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return possible(cls, why_not(context))
 
     def begin(self, context):
         obj, scene = active_head(context), context.scene
         self._head, self._scene = obj.name, scene.name
-        self._fps = scene.render.fps / scene.render.fps_base
+        self._fps = timing.frame_rate(scene)
         self._sound = heard(context, obj)
         if self._sound.frames / self._fps > _LONGEST:
             raise MienError(
@@ -124,17 +121,7 @@ class MIEN_OT_check_sync(EngineJob, bpy.types.Operator):
         self.report({"INFO"}, sentence(reply["score"], reply["offset"], self._fps))
         return {"FINISHED"}
 
-    def _end(self, context) -> None:
-        super()._end(context)
-        self._drop()
-
-    def execute(self, context):
-        try:
-            return super().execute(context)
-        finally:
-            self._drop()
-
-    def _drop(self) -> None:
+    def clean_up(self) -> None:
         sound = getattr(self, "_sound", None)
         if sound is not None:
             sound.drop()
@@ -188,11 +175,4 @@ class MIEN_OT_clear_sync(bpy.types.Operator):
 CLASSES = (MIEN_OT_check_sync, MIEN_OT_clear_sync)
 
 
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -60,11 +60,4 @@ class MIEN_OT_pronunciation(bpy.types.Operator):
 CLASSES = (MIEN_OT_install_voice, MIEN_OT_pronunciation)
 
 
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

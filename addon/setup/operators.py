@@ -160,15 +160,10 @@ class MIEN_OT_show_log(bpy.types.Operator):
 
 
 CLASSES = (MIEN_OT_install_engine, MIEN_OT_restart_engine, MIEN_OT_show_log)
-
-
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
+register, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 
 
 def unregister() -> None:
     if current is not None:
         current.cancel()
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    _unregister_classes()

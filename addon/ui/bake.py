@@ -229,11 +229,4 @@ def wide(layout: bpy.types.UILayout, context, text: str, icon: str) -> None:
 CLASSES = (MIEN_UL_bake_parts, MIEN_PT_heads, MIEN_PT_bake, MIEN_PT_bake_keys, MIEN_PT_bake_more)
 
 
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -64,11 +64,4 @@ def draw_landmarks(layout: bpy.types.UILayout, context: bpy.types.Context) -> bo
 CLASSES = (MIEN_PT_outside,)
 
 
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

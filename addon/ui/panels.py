@@ -7,7 +7,7 @@ import textwrap
 import bpy
 
 from ...engine.contract import channels as table
-from .. import jobs, session
+from .. import jobs, session, timing
 from ..emotion import line as heard
 from ..emotion import operators as mood
 from ..emotion import takes
@@ -307,7 +307,7 @@ def _draw_frames(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     """Which frames the mood will take and what is said in them."""
     scene, obj = context.scene, active_head(context)
     start, end = mood.frames(context, obj, scene.mien_emotion.over)
-    fps = scene.render.fps / scene.render.fps_base
+    fps = timing.frame_rate(scene)
     words, _ = heard.spoken(obj, start, end, fps)
     said = f", {len(words)} word{'s' * (len(words) != 1)}" if words else ""
     split = layout.split(factor=0.4)
@@ -456,17 +456,16 @@ CLASSES = (
     MIEN_PT_properties_motion_blur,
     MIEN_PT_properties_passes,
 )
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 
 
 def register() -> None:
     bpy.types.WindowManager.mien_library_head = bpy.props.EnumProperty(
         name="Head", description="A head of the library", items=library.enum_items
     )
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
+    _register_classes()
 
 
 def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    _unregister_classes()
     del bpy.types.WindowManager.mien_library_head

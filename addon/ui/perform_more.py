@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from .. import timing
 from ..emotion import line
 from ..head.settings import active_head
 from ..perform import locks, operators, regenerate, settings, sync
@@ -112,7 +113,7 @@ class MIEN_PT_sync(_HeadPanel, bpy.types.Panel):
             if reason:
                 wrapped(layout, context, reason, "INFO")
             return
-        fps = context.scene.render.fps / context.scene.render.fps_base
+        fps = timing.frame_rate(context.scene)
         score = found["score"]
         column = layout.column(align=True)
         column.progress(factor=min(max(score, 0.0), 1.0), text=f"Score {score:.2f}", type="BAR")
@@ -143,11 +144,4 @@ class MIEN_PT_capture(_HeadPanel, bpy.types.Panel):
 CLASSES = (MIEN_PT_voice, MIEN_PT_takes, MIEN_PT_sync, MIEN_PT_capture)
 
 
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)
