@@ -18,7 +18,7 @@ KINDS: dict[str, str] = {
     "voice": "how late the voice's phone times are, raw and corrected",
     "sync": "held-out offsets and scores of the sync network, beside an envelope",
     "clean": "jerk and peaks of cleaned captures, beside a Gaussian",
-    "circle": "valence and arousal around the circle while speaking, read by MediaPipe",
+    "circle": "valence and arousal around the circle while speaking, as others read them",
     "emotion": "directions in words against hand-written expectations",
     "foreign": "faces found in splats, imported heads that speak",
     "heads": "held-out pictures, faces read back, turns and sweeps",
