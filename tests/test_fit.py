@@ -8,17 +8,20 @@ import pytest
 numba = pytest.importorskip("numba")
 
 import synthetic_dataset  # noqa: E402
+from scipy.ndimage import gaussian_filter  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
 
 from engine.contract import channels  # noqa: E402
 from engine.contract.errors import MienError  # noqa: E402
 from engine.fit import checkpoint, command, dataset, report  # noqa: E402
 from engine.fit.appearance import WIDTHS, Appearance  # noqa: E402
+from engine.fit.likeness import similarity  # noqa: E402
 from engine.fit.raster import Parameters, Pinhole, Pose, Renderer  # noqa: E402
 from engine.fit.rig import Rig  # noqa: E402
 from engine.fit.train import Options  # noqa: E402
 
 WIDTH, HEIGHT = 28, 22
+DILATION = 0.2
 
 
 def scene(count: int = 14, seed: int = 3, sh_count: int = 9) -> tuple[Parameters, Pose, Pinhole]:
@@ -69,7 +72,7 @@ def reference(p: Parameters, pose: Pose, camera: Pinhole, background: np.ndarray
         ])  # fmt: skip
         J = np.array([[fx, 0, -fx * x / z], [0, fy, -fy * y / z]]) / z
         half = J @ view[:, :3] @ pose.axes[n] @ R @ np.diag(np.exp(p.log_scale[n]))
-        conic = np.linalg.inv(half @ half.T + 0.3 * np.eye(2))
+        conic = np.linalg.inv(half @ half.T + DILATION * np.eye(2))
         dx, dy = X - (fx * x / z + cx), Y - (fy * y / z + cy)
         power = -0.5 * (conic[0, 0] * dx**2 + conic[1, 1] * dy**2) - conic[0, 1] * dx * dy
         alpha = np.minimum(np.exp(power) / (1 + np.exp(-p.opacity_logit[n])), 0.999)
@@ -87,7 +90,7 @@ def reference(p: Parameters, pose: Pose, camera: Pinhole, background: np.ndarray
 def test_forward_agrees_with_the_reference():
     parameters, pose, camera = scene()
     background = np.array([0.2, 0.5, 0.9])
-    picture, alpha, _ = Renderer(len(parameters.position), 9).forward(parameters, pose, camera, background)
+    picture, alpha, _ = Renderer(len(parameters.position), 9, DILATION).forward(parameters, pose, camera, background)
     wanted, wanted_alpha = reference(parameters, pose, camera, background)
     assert wanted_alpha.max() > 0.9
     np.testing.assert_allclose(picture, wanted, atol=2e-5)
@@ -100,7 +103,7 @@ def test_gradients_agree_with_finite_differences(name):
     rng = np.random.default_rng(0)
     background = np.array([0.1, 0.6, 0.3])
     to_picture, to_alpha = rng.normal(size=(HEIGHT, WIDTH, 3)), rng.normal(size=(HEIGHT, WIDTH))
-    renderer = Renderer(len(parameters.position), 9)
+    renderer = Renderer(len(parameters.position), 9, DILATION)
     _, _, trace = renderer.forward(parameters, pose, camera, background)
     gradient = getattr(renderer.backward(parameters, pose, camera, trace, to_picture, to_alpha), name)
 
@@ -121,7 +124,7 @@ def test_gradients_agree_with_finite_differences(name):
 def test_what_is_behind_the_camera_has_no_gradient():
     parameters, pose, camera = scene()
     pose.origin[3, 2] = -1.0
-    renderer = Renderer(len(parameters.position), 9)
+    renderer = Renderer(len(parameters.position), 9, DILATION)
     _, _, trace = renderer.forward(parameters, pose, camera, np.zeros(3))
     ones = np.ones((HEIGHT, WIDTH), np.float32)
     gradient = renderer.backward(parameters, pose, camera, trace, np.repeat(ones[..., None], 3, 2), ones)
@@ -284,7 +287,7 @@ def test_gradients_of_changes_agree_with_finite_differences():
     weights = table.weights({"jawOpen": 0.8, "mouthClose": 0.5})
     assert weights == pytest.approx([0.8, 0.4])
     to_picture, to_alpha = rng.normal(size=(HEIGHT, WIDTH, 3)), rng.normal(size=(HEIGHT, WIDTH))
-    background, renderer = np.array([0.1, 0.6, 0.3]), Renderer(count, 9)
+    background, renderer = np.array([0.1, 0.6, 0.3]), Renderer(count, 9, DILATION)
     changed = table.apply(parameters, weights)
     _, _, trace = renderer.forward(changed, pose, camera, background)
     gradient = renderer.backward(changed, pose, camera, trace, to_picture, to_alpha)
@@ -353,7 +356,7 @@ def test_the_cuda_backend_agrees_with_the_cpu_through_its_interface():
     count = len(parameters.position)
 
     def rasterization(means, quats, scales, opacities, colors, viewmats, Ks, width, height, near_plane, covars,
-                      backgrounds):  # fmt: skip
+                      backgrounds, eps2d):  # fmt: skip
         view, K = viewmats[0], Ks[0]
         local = means @ view[:3, :3].T + view[:3, 3]
         rows, columns = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
@@ -364,7 +367,7 @@ def test_the_cuda_backend_agrees_with_the_cpu_through_its_interface():
             zero = torch.zeros(())
             J = torch.stack([torch.stack([K[0, 0] / z, zero, -K[0, 0] * x / z**2]),
                              torch.stack([zero, K[1, 1] / z, -K[1, 1] * y / z**2])]) @ view[:3, :3]  # fmt: skip
-            conic = torch.linalg.inv(J @ covars[n] @ J.T + 0.3 * torch.eye(2))
+            conic = torch.linalg.inv(J @ covars[n] @ J.T + eps2d * torch.eye(2))
             dx, dy = columns - (K[0, 0] * x / z + K[0, 2]), rows - (K[1, 1] * y / z + K[1, 2])
             power = -0.5 * (conic[0, 0] * dx**2 + conic[1, 1] * dy**2) - conic[0, 1] * dx * dy
             alpha = torch.clamp_max(opacities[n] * torch.exp(power), 0.999)
@@ -378,7 +381,8 @@ def test_the_cuda_backend_agrees_with_the_cpu_through_its_interface():
     rng = np.random.default_rng(4)
     to_picture, to_alpha = (rng.normal(size=(HEIGHT, WIDTH, *more)).astype(np.float32) for more in ((3,), ()))
     background = np.float32([0.2, 0.5, 0.9])
-    ours, theirs = Renderer(count, 9), gsplat.Renderer(count, 9, rasterization, "cpu")
+    ours = Renderer(count, 9, DILATION)
+    theirs = gsplat.Renderer(count, 9, DILATION, rasterization, "cpu")
     results = []
     for renderer in (ours, theirs):
         picture, alpha, trace = renderer.forward(parameters, pose, camera, background)
@@ -392,5 +396,28 @@ def test_the_cuda_backend_agrees_with_the_cpu_through_its_interface():
 def test_similarity_is_one_for_equal_pictures_and_falls_with_noise():
     rng = np.random.default_rng(0)
     picture = rng.random((32, 32, 3))
-    assert report.similarity(picture, picture) == pytest.approx(1)
-    assert report.similarity(picture, np.clip(picture + rng.normal(0, 0.2, picture.shape), 0, 1)) < 0.95
+    assert similarity(picture, picture)[0] == pytest.approx(1)
+    assert similarity(picture, np.clip(picture + rng.normal(0, 0.2, picture.shape), 0, 1))[0] < 0.95
+
+
+def similarity_reference(a: np.ndarray, b: np.ndarray) -> float:
+    """SSIM as Wang et al. 2004 write it, in float64."""
+
+    def mean(x: np.ndarray) -> np.ndarray:
+        return gaussian_filter(x, (1.5, 1.5, 0), mode="constant", radius=5)
+
+    ma, mb = mean(a), mean(b)
+    va, vb, both = mean(a * a) - ma * ma, mean(b * b) - mb * mb, mean(a * b) - ma * mb
+    return np.mean((2 * ma * mb + 1e-4) * (2 * both + 9e-4) / ((ma * ma + mb * mb + 1e-4) * (va + vb + 9e-4)))
+
+
+def test_similarity_and_its_gradient_agree_with_finite_differences():
+    rng = np.random.default_rng(1)
+    wanted = rng.random((41, 50, 3))
+    picture = np.clip(wanted + rng.normal(0, 0.3, wanted.shape), 0, 1)
+    value, gradient = similarity(picture, wanted)
+    assert value == pytest.approx(similarity_reference(picture, wanted), abs=1e-6)
+    for _ in range(4):
+        step = 1e-5 * rng.normal(size=wanted.shape)
+        slope = similarity_reference(picture + step, wanted) - similarity_reference(picture - step, wanted)
+        assert np.sum(gradient * step) == pytest.approx(slope / 2, rel=1e-3, abs=1e-9)

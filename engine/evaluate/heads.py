@@ -11,6 +11,9 @@ from ..heads import format, library
 from ..heads.format import Head
 from . import held_out, sheets
 
+FIT_BARS = {"cpu": (20.0, "on 2 cores"), "cuda": (2.0, "on one H100")}
+"""Minutes that a fit may take, by backend, and on what."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -184,4 +187,24 @@ def _sweeps(heads: list[Head], args: argparse.Namespace) -> list[Line]:
     return lines
 
 
-_MEASURES = {"held-out": _held_out, "read-back": _read_back, "sweeps": _sweeps}
+def _fits(heads: list[Head], args: argparse.Namespace) -> list[Line]:
+    """How long each head's fit took, as its file says."""
+    lines = []
+    for head in heads:
+        took = head.figures.get("fit")
+        if not isinstance(took, dict) or not isinstance(took.get("seconds"), int | float):
+            lines.append(Line(f"{head.name}: fit", "the head file does not say how long it took"))
+            continue
+        bar = FIT_BARS.get(str(took.get("backend")))
+        lines.append(
+            Line(
+                f"{head.name}: fit",
+                f"{took['seconds'] / 60:.1f} min ({took.get('device', 'on a machine that it does not name')})",
+                f"≤ {bar[0]:g} min {bar[1]}" if bar else "",
+                took["seconds"] <= 60 * bar[0] if bar else None,
+            )
+        )
+    return lines
+
+
+_MEASURES = {"fit": _fits, "held-out": _held_out, "read-back": _read_back, "sweeps": _sweeps}

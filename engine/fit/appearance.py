@@ -22,6 +22,8 @@ VALUES = ("colour", "opacity", "log_scale", "rotation")
 WIDTHS = {"colour": 3, "opacity": 1, "log_scale": 3, "rotation": 3}
 LIMITS = {"colour": 0.9, "opacity": 2.5, "log_scale": 0.6, "rotation": 0.4}
 """How far a driver at 1 may change a value; a colour by a quarter."""
+UNBOUND = 1e30
+"""No limit."""
 RATES = {"colour": 8e-3, "opacity": 2e-2, "log_scale": 4e-3, "rotation": 3e-3}
 DECAY = {"colour": 2e-3, "opacity": 4e-3, "log_scale": 4e-3, "rotation": 4e-3}
 """Share by which a step that uses a driver pulls its changes towards zero."""
@@ -114,8 +116,9 @@ class Appearance:
             for name, value in self.values.items():
                 first, second = (moment[rows] for moment in self.moments[name])
                 if rows.stop > rows.start:
-                    _adam(value[rows], gradients[name][rows], first, second, RATES[name] * share, DECAY[name] * share,
-                          LIMITS[name], self.used[driver])  # fmt: skip
+                    rates = np.full(rows.stop - rows.start, RATES[name] * share, np.float32)
+                    adam(value[rows], gradients[name][rows], first, second, rates, DECAY[name] * share, LIMITS[name],
+                         self.used[driver])  # fmt: skip
                     if self.used[driver] % 4 == 0 and len(self.near):
                         smooth(value[rows], self.near[rows] - rows.start, SMOOTHING)
 
@@ -141,15 +144,20 @@ class Appearance:
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True)
-def _adam(value, gradient, first, second, rate, decay, limit, step):
+def adam(value, gradient, first, second, rate, decay, limit, step):
+    """One step of Adam (Kingma & Ba 2015) on [N,width], in place.
+
+    rate: [N], for each row. decay: share of a value that goes first. limit: the largest value, either side of 0.
+    """
     b1, b2 = np.float32(0.9), np.float32(0.99)
     c1, c2 = np.float32(1 / (1 - 0.9**step)), np.float32(1 / (1 - 0.99**step))
+    keep, limit = np.float32(1 - decay), np.float32(limit)
     for i in numba.prange(value.shape[0]):
         for k in range(value.shape[1]):
             g = gradient[i, k]
             first[i, k] = b1 * first[i, k] + (1 - b1) * g
             second[i, k] = b2 * second[i, k] + (1 - b2) * g * g
-            moved = value[i, k] * (1 - decay) - rate * first[i, k] * c1 / (np.sqrt(second[i, k] * c2) + 1e-12)
+            moved = value[i, k] * keep - rate[i] * first[i, k] * c1 / (np.sqrt(second[i, k] * c2) + np.float32(1e-15))
             value[i, k] = min(max(moved, -limit), limit)
 
 

@@ -18,7 +18,14 @@ BACKENDS = ("auto", "cpu", "cuda")
 class Backend(Protocol):
     """Forward and backward for a fixed number of Gaussians; arrays in and out are numpy's, float32."""
 
-    def __init__(self, count: int, sh_count: int) -> None: ...
+    name: str
+
+    @staticmethod
+    def device() -> str:
+        """What it computes on, in words."""
+        ...
+
+    def __init__(self, count: int, sh_count: int, dilation: float) -> None: ...
 
     def forward(
         self, p: Parameters, pose: Pose, camera: Pinhole, background: np.ndarray, colour: np.ndarray | None = None

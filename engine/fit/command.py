@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +23,7 @@ from .photos import Photo, load_photos
 from .raster import Pinhole
 from .rig import Rig
 from .seed import seed
-from .train import SEEDED, Fit, Options, Progress
+from .train import DILATION, SEEDED, Fit, Options, Progress
 
 SAVE_EVERY = 250
 """Steps between checkpoints."""
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> None:
         raise MienError(f"{out} does not end in {head_format.SUFFIX}; name the head file so.")
     if not out.parent.is_dir():
         raise MienError(f"There is no folder {out.parent}; make it or write the head elsewhere.")
+    began = time.perf_counter()
     dataset = load(options.dataset)
     wanted = Options(
         options.gaussians,
@@ -48,6 +50,7 @@ def run(options: argparse.Namespace) -> None:
     saved = checkpoint.path(out)
     if options.resume and checkpoint.restore(saved, fit, first):
         say(f"going on from step {fit.step}")
+    fit.seconds += time.perf_counter() - began
     progress = Progress(say)
 
     with _asked_to_stop() as stop:
@@ -62,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
 
         fit.run(after)
     figures = measured(fit, kept, first)
-    head = pack(dataset.rig, fit.result(), fit.appearance, figures, thumbnail(fit, dataset))
+    head = pack(dataset.rig, fit.result(), fit.appearance, figures, thumbnail(fit, dataset), DILATION)
     head_format.save(head, out)
     saved.unlink(missing_ok=True)
     print(report.table(figures["held_out"]["by_pose"] | figures["held_out"]["mean"]))
@@ -116,6 +119,7 @@ def measured(fit: Fit, kept: list[Photo], first: dict) -> dict:
         "gaussians": len(fit.kind),
         "steps": fit.options.steps,
         "seed": fit.options.seed,
+        "fit": {"seconds": round(fit.seconds), "backend": fit.backend.name, "device": fit.backend.device()},
         "appearance": 0 if fit.appearance is None else len(fit.appearance),
         "views": {"train": len(fit.train_photos), "held_out": len(kept)},
         "held_out": {

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..splat.cuda import unavailable
+from ..splat.cuda import device, unavailable
+from ..splat.interface import DILATION
 from .raster import Parameters, Pinhole, Pose
 
 
@@ -34,12 +35,21 @@ class Renderer:
     """See `backend.Backend`.
 
     Args:
+        dilation: pixels² that the covariance in the picture gains on its diagonal.
         rasterization: gsplat's function of that name, or one that takes and returns the same.
         where: torch device to compute on.
     """
 
+    name = "cuda"
+    device = staticmethod(device)
+
     def __init__(
-        self, count: int, sh_count: int = 4, rasterization: Callable[..., Any] | None = None, where: str = "cuda"
+        self,
+        count: int,
+        sh_count: int = 4,
+        dilation: float = DILATION,
+        rasterization: Callable[..., Any] | None = None,
+        where: str = "cuda",
     ) -> None:
         import torch
 
@@ -47,7 +57,7 @@ class Renderer:
             from gsplat import rasterization  # pyright: ignore[reportMissingImports]
         self._torch, self._rasterization = torch, rasterization
         self._where = torch.device(where)
-        self._count, self._degree = count, int(np.sqrt(sh_count)) - 1
+        self._count, self._degree, self._dilation = count, int(np.sqrt(sh_count)) - 1, float(dilation)
 
     def forward(
         self, p: Parameters, pose: Pose, camera: Pinhole, background: np.ndarray, colour: np.ndarray | None = None
@@ -70,7 +80,7 @@ class Renderer:
         picture, alpha, _ = self._rasterization(
             means=means, quats=None, scales=None, opacities=torch.sigmoid(leaves["opacity_logit"]), colors=screen,
             viewmats=view[None], Ks=K[None], width=camera.width, height=camera.height, near_plane=0.01,
-            covars=factor @ factor.transpose(1, 2), backgrounds=self._tensor(background)[None],
+            eps2d=self._dilation, covars=factor @ factor.transpose(1, 2), backgrounds=self._tensor(background)[None],
         )  # fmt: skip
         picture, alpha = picture[0], alpha[0, :, :, 0]
         return self._array(picture), self._array(alpha), Trace(leaves, picture, alpha, screen)

@@ -26,7 +26,12 @@ def zones(head: Head, triangle: np.ndarray, kind: np.ndarray) -> np.ndarray:
 
 
 def pack(
-    rig: Head, gaussians: Gaussians, appearance: Appearance | None, figures: Mapping[str, Any], thumbnail: bytes | None
+    rig: Head,
+    gaussians: Gaussians,
+    appearance: Appearance | None,
+    figures: Mapping[str, Any],
+    thumbnail: bytes | None,
+    dilation: float,
 ) -> Head:
     """A checked head: the dataset's mesh, units and names with these Gaussians.
 
@@ -50,7 +55,8 @@ def pack(
         "gaussians.strand": np.isin(gaussians.kind, STRAND_KINDS).astype(np.uint8),
     }
     info = rig.info() | {
-        "version": [1, 1],
+        "version": [1, 2],
+        "dilation": dilation,
         "sh_degree": int(np.sqrt(p.sh.shape[1])) - 1,
         "stretch": "affine",
         "figures": dict(figures),

@@ -13,13 +13,14 @@ import numba
 import numpy as np
 
 from ..splat.blend import bits_from_float
+from ..splat.cpu import device
+from ..splat.interface import DILATION
 from ..splat.kernels import CULLED, assign, exp2, sort
 
 TILE = 16
 LANES = 8
 """Pixels handled at once; a tile's line is a whole number of them."""
 PIXELS = TILE * TILE
-DILATION = np.float32(0.3)
 ALPHA_MIN, ALPHA_MAX, T_MIN = np.float32(1 / 255), np.float32(0.999), np.float32(1e-4)
 LOG_ALPHA_MIN = np.float32(np.log(1 / 255))
 SH_0, SH_1 = np.float32(0.28209479177387814), np.float32(0.4886025119029199)
@@ -116,7 +117,7 @@ def _rotation(q, n):
 
 @numba.njit(parallel=True, fastmath=True, **_options)
 def _project(position, rotation, log_scale, logit, sh, origin, axes, view, eye, lens, width, height,
-             screen, colour, keys, boxes):  # fmt: skip
+             dilation, screen, colour, keys, boxes):  # fmt: skip
     """screen [N,9]: x, y, conic a, b, c, log opacity, half width, half height, opacity; colour [N,3]; keys; boxes."""
     columns, rows = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
     fx, fy, middle_x, middle_y = lens[0], lens[1], lens[2], lens[3]
@@ -135,7 +136,7 @@ def _project(position, rotation, log_scale, logit, sh, origin, axes, view, eye, 
         r0, r1, r2, _ = _rotation(rotation, n)
         inverse = _f(1) / z
         jx, jy = fx * inverse, fy * inverse
-        a, b, c = DILATION, _f(0), DILATION
+        a, b, c = dilation, _f(0), dilation
         for j in range(3):
             s = np.exp(log_scale[n, j])
             w0 = (axes[n, 0, 0] * r0[j] + axes[n, 0, 1] * r1[j] + axes[n, 0, 2] * r2[j]) * s
@@ -434,9 +435,16 @@ def _unproject(position, rotation, log_scale, logit, sh, origin, axes, view, eye
 
 
 class Renderer:
-    """Forward and backward for a fixed number of Gaussians; keeps its working memory."""
+    """Forward and backward for a fixed number of Gaussians; keeps its working memory.
 
-    def __init__(self, count: int, sh_count: int = 4) -> None:
+    `dilation`: pixels² that the covariance in the picture gains on its diagonal.
+    """
+
+    name = "cpu"
+    device = staticmethod(device)
+
+    def __init__(self, count: int, sh_count: int = 4, dilation: float = DILATION) -> None:
+        self.dilation = _f(dilation)
         self.screen = np.zeros((count, 9), np.float32)
         self.colour = np.zeros((count, 3), np.float32)
         self.keys = np.zeros(count, np.uint32)
@@ -455,7 +463,7 @@ class Renderer:
         """
         _project(p.position, p.rotation, p.log_scale, p.opacity_logit, p.sh, pose.origin, pose.axes,
                  camera.view.astype(np.float32), camera.eye, np.array(camera.lens, np.float32), camera.width,
-                 camera.height, self.screen, self.colour, self.keys, self.boxes)  # fmt: skip
+                 camera.height, self.dilation, self.screen, self.colour, self.keys, self.boxes)  # fmt: skip
         if colour is not None:
             self.colour[:] = colour
         columns, rows = camera.tiles

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from ..contract.channels import MASK_ZONES
+from .likeness import similarity
 from .pack import zones
 from .photos import Photo
 from .seed import KINDS, MOUTH
@@ -27,7 +27,11 @@ def measure(fit: Fit, photos: Sequence[Photo], changes: bool = True) -> list[dic
         wanted = colour + 0.5 * (1 - alpha)[..., None]
         seen = np.clip(fit.picture(photo, changes=changes), 0, 1)
         error = ((seen - wanted) ** 2).mean(axis=2)
-        row: dict[str, object] = {"pose": photo.view.pose, "full": _db(error.mean()), "ssim": similarity(seen, wanted)}
+        row: dict[str, object] = {
+            "pose": photo.view.pose,
+            "full": _db(error.mean()),
+            "ssim": similarity(seen, wanted)[0],
+        }
         inside = alpha > 0.5
         row["inside"] = _db(error[inside].mean())
         shares = fit.shares(photo, masks) > 0.5
@@ -69,20 +73,6 @@ def table(figures: dict[str, dict[str, float]]) -> str:
     for name, row in figures.items():
         lines.append(f"{name[:14]:14}" + "".join(f"{row[c]:8.4g}" if c in row else f"{'–':>8}" for c in columns))
     return "\n".join(lines)
-
-
-def similarity(a: np.ndarray, b: np.ndarray) -> float:
-    """SSIM (Wang et al. 2004) of pictures [H,W,3], 0–1: Gaussian window, standard deviation 1.5 pixels."""
-    blur = (1.5, 1.5, 0)
-
-    def mean(x: np.ndarray) -> np.ndarray:
-        return gaussian_filter(x, blur, truncate=3.5)
-
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    ma, mb = mean(a), mean(b)
-    va, vb, both = mean(a * a) - ma * ma, mean(b * b) - mb * mb, mean(a * b) - ma * mb
-    c1, c2 = 0.01**2, 0.03**2
-    return float(np.mean((2 * ma * mb + c1) * (2 * both + c2) / ((ma * ma + mb * mb + c1) * (va + vb + c2))))
 
 
 def _db(error: float) -> float:

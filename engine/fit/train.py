@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
-import numba
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..contract.channels import MASK_ZONES
 from . import appearance as dynamic
-from .appearance import Appearance
+from .appearance import UNBOUND, Appearance
 from .backend import Backend
+from .likeness import similarity
+from .pack import zones
 from .photos import Photo
 from .raster import SH_0, SH_1, Parameters, Pose
 from .rig import Rig
@@ -44,6 +46,16 @@ FIRMNESS = 0.004
 """How much each step firms the skin's opacity, so that nothing shines through in other poses, up to …"""
 FIRM = 4.0
 """… this logit."""
+DILATION = 0.1
+"""Square pixels: how soft the pictures are, which the head file then says. Cycles' pixel filter is about as wide."""
+INWARD, OUTWARD = 0.0006, 0.0001
+"""Metres that a Gaussian on a surface may sink below it or rise above it. A firm one that lies in the surface itself is
+seen half a pixel outside of it at every outline."""
+THIN = 0.00015
+"""The same for both where there is little below: lids over the eyes, lips over the teeth."""
+THIN_ZONES = ("eyes", "gaze", "mouth")
+SIMILARITY, SIMILAR_FROM = 0.2, 0.4
+"""Weight of structural similarity in the error, and when it begins, as a share of the steps; Kerbl et al. 2023."""
 JITTER = 0.00015
 """Metres (standard deviation) by which each step moves every Gaussian along its triangle's normal, and …"""
 DROPOUT = 0.08
@@ -52,6 +64,8 @@ the surface must have the surface's colour, and one alone must not be what close
 COLOUR_RANGE = {"skin": 0.08, "clothes": 0.1, "hair": 0.25, "strands.hair": 0.4, "strands.brows": 0.3}
 COLOUR_RANGE["strands.lashes"] = 0.3
 """How far a colour may move from the pictures' mean; kinds that are not named, 0.6."""
+FACING = 0.02
+"""Metres that a right angle between two normals counts for, about, where colours are lent."""
 TILT = 0.05
 """Half the sine of the angle by which a Gaussian on a surface may lean out of it."""
 VIEW_RANGE = 0.12
@@ -75,19 +89,6 @@ class Options:
     """Most changes of the dynamic appearance; 0 for none."""
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
-def _adam(value, gradient, first, second, rate, step):
-    """One step of Adam (Kingma & Ba 2015) on [N,width] with a rate for each row, in place."""
-    b1, b2 = np.float32(0.9), np.float32(0.99)
-    c1, c2 = np.float32(1 / (1 - 0.9**step)), np.float32(1 / (1 - 0.99**step))
-    for i in numba.prange(value.shape[0]):
-        for k in range(value.shape[1]):
-            g = gradient[i, k]
-            first[i, k] = b1 * first[i, k] + (1 - b1) * g
-            second[i, k] = b2 * second[i, k] + (1 - b2) * g * g
-            value[i, k] -= rate[i] * first[i, k] * c1 / (np.sqrt(second[i, k] * c2) + np.float32(1e-15))
-
-
 class Fit:
     """One fit under way. All that a resumed fit needs is in `state` and back by `restore`."""
 
@@ -101,6 +102,7 @@ class Fit:
         self.units = {photo.view.pose: photo.units for photo in photos}
         self.rng = np.random.default_rng(options.seed + 1)
         self.step = 0
+        self.seconds = 0.0
         self.waiting: list[int] = []
         self.appearance: Appearance | None = None
         self._adopt(gaussians.triangle, gaussians.kind, gaussians.parameters, _copy(gaussians.parameters))
@@ -113,7 +115,7 @@ class Fit:
             name: tuple(np.zeros((count, array.size // count), np.float32) for _ in range(2))
             for name, array in parameters.arrays().items()
         }
-        self.renderer = self.backend(count, parameters.sh.shape[1])
+        self.renderer = self.backend(count, parameters.sh.shape[1], DILATION)
         strand = np.isin(kind, STRAND_KINDS)
         self.poses = {
             name: self.rig.carried(self.rig.pose(units), triangle, strand) for name, units in self.units.items()
@@ -130,7 +132,11 @@ class Fit:
         loose = strand | (kind == KINDS.index("hair"))
         along = np.where(strand, 0.004, np.where(own, 0.35, 0.5) * np.sqrt(scale[:, 0] * scale[:, 1]))
         self.flat = np.flatnonzero(~loose)
-        self.reach = np.stack([along, along, np.where(loose, 0.002, 0.00015)], axis=1).astype(np.float32)
+        thin = own | np.isin(zones(self.rig.head, self.triangle, kind), [MASK_ZONES.index(name) for name in THIN_ZONES])
+        down = np.where(loose, 0.002, np.where(thin, THIN, INWARD))
+        up = np.where(loose, 0.002, np.where(thin, THIN, OUTWARD))
+        self.least = self.start.position - np.stack([along, along, down], axis=1).astype(np.float32)
+        self.most = self.start.position + np.stack([along, along, up], axis=1).astype(np.float32)
         limits = [COLOUR_RANGE.get(name, 0.6) / SH_0 for name in KINDS]
         self.colour_reach = np.array(limits, np.float32)[kind][:, None]
         closing = np.isin(kind, [KINDS.index(name) for name in ("skin", "inside", "clothes")])
@@ -177,8 +183,14 @@ class Fit:
         self.start.sh[:] = self.parameters.sh
 
     def _lend(self, colour: np.ndarray, seen: np.ndarray) -> None:
-        """Gaussians that no picture shows take the colour of the nearest seen one of their kind."""
+        """Gaussians that no picture shows take the colour of the nearest seen one of their kind that faces alike.
+
+        The inside of a sheet of hair is dark where its outside is lit.
+        """
         place = self.rig.place(self.triangle, self.parameters.position)
+        corner = self.rig.vertices[self.rig.triangles[self.triangle]]
+        normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+        place = np.c_[place, FACING * normal / np.linalg.norm(normal, axis=1, keepdims=True)]
         for kind in np.unique(self.kind):
             own = self.kind == kind
             giver, taker = np.flatnonzero(own & seen), np.flatnonzero(own & ~seen)
@@ -189,6 +201,7 @@ class Fit:
         """Takes the steps that are left; `report(self, loss)` after each."""
         steps = self.options.steps
         growth = [round(share * steps) for share in GROWTH]
+        began = time.perf_counter()
         while self.step < steps:
             if self.step in growth and len(self.kind) < self.options.gaussians:
                 left = len(growth) - growth.index(self.step)
@@ -196,6 +209,7 @@ class Fit:
             if self.appearance is None and self.options.rows and self.step >= round(DYNAMIC * steps):
                 self.begin_appearance()
             loss = self._one(self.step / steps)
+            self.seconds, began = self.seconds + time.perf_counter() - began, time.perf_counter()
             report(self, loss)
 
     def _next(self, share: float) -> Photo:
@@ -216,8 +230,11 @@ class Fit:
         p = replace(p, opacity_logit=np.where(dropped, np.float32(-20), p.opacity_logit))
         picture, alpha, trace = self.renderer.forward(p, where, photo.camera, background)
         wanted, wanted_alpha = photo.layers()
-        error = picture - wanted - (1 - wanted_alpha)[..., None] * background
+        wanted = wanted + (1 - wanted_alpha)[..., None] * background
+        error = picture - wanted
         to_picture = (np.sign(error) + SQUARED * error) / (3 * alpha.size)
+        if share >= SIMILAR_FROM:
+            to_picture = (1 - SIMILARITY) * to_picture - 0.5 * SIMILARITY * similarity(picture, wanted)[1]
         to_alpha = 0.1 * np.sign(alpha - wanted_alpha) / alpha.size
         gradient = self.renderer.backward(p, where, photo.camera, trace, to_picture, to_alpha)
         self.step += 1
@@ -228,7 +245,8 @@ class Fit:
         for name, array in self.parameters.arrays().items():
             flat = array.reshape(len(array), -1)
             slope = gradient.arrays()[name].reshape(flat.shape)
-            _adam(flat, slope, *self.moments[name], (RATES[name] * rate * self.rate).astype(np.float32), self.step)
+            rates = (RATES[name] * rate * self.rate).astype(np.float32)
+            dynamic.adam(flat, slope, *self.moments[name], rates, 0.0, UNBOUND, self.step)
         if self.step % EVEN_EVERY == 0:
             self._even_out()
         self._hold()
@@ -237,7 +255,7 @@ class Fit:
     def _hold(self) -> None:
         """Keeps what is fitted within reach of its seed."""
         p, start = self.parameters, self.start
-        np.clip(p.position, start.position - self.reach, start.position + self.reach, out=p.position)
+        np.clip(p.position, self.least, self.most, out=p.position)
         # About the surface's normal it may turn as it likes.
         p.rotation[self.flat, 1:3] = np.clip(p.rotation[self.flat, 1:3], -TILT, TILT)
         np.clip(p.log_scale, self.least_scale, start.log_scale + SIZE_RANGE[1], out=p.log_scale)
@@ -299,7 +317,7 @@ class Fit:
             name: Pose(np.concatenate([p.origin, p.origin[ids]]), np.concatenate([p.axes, p.axes[ids]]))
             for name, p in poses.items()
         }
-        self.renderer = self.backend(len(self.kind), self.parameters.sh.shape[1])
+        self.renderer = self.backend(len(self.kind), self.parameters.sh.shape[1], DILATION)
         self._limits()
 
     def begin_appearance(self) -> None:
@@ -353,7 +371,7 @@ class Fit:
             arrays[f"start.{name}"] = self.start.arrays()[name]
             arrays[f"first.{name}"], arrays[f"second.{name}"] = self.moments[name]
         info: dict[str, object] = {
-            "step": self.step, "waiting": self.waiting, "random": self.rng.bit_generator.state,
+            "step": self.step, "seconds": self.seconds, "waiting": self.waiting, "random": self.rng.bit_generator.state,
             "options": asdict(self.options),
         }  # fmt: skip
         if self.appearance is not None:
@@ -372,7 +390,8 @@ class Fit:
         now, start = (Parameters(*(arrays[f"{kind}.{name}"].copy() for name in names)) for kind in ("now", "start"))
         self._adopt(arrays["triangle"].copy(), arrays["kind"].copy(), now, start)
         self.moments = {name: (arrays[f"first.{name}"].copy(), arrays[f"second.{name}"].copy()) for name in names}
-        self.step, self.waiting = int(info["step"]), [int(index) for index in info["waiting"]]
+        self.step, self.seconds = int(info["step"]), float(info["seconds"])
+        self.waiting = [int(index) for index in info["waiting"]]
         self.rng.bit_generator.state = info["random"]
         if "drivers" in info:
             found = {name for name in dynamic.VALUES if f"appearance.now.{name}" in arrays}
