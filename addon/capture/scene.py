@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import math
+import struct
+import zlib
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -137,13 +140,14 @@ def skin_material(look: dict, shown: set[str]):
     rest = m.attribute("rest", "Vector")
     old = min(max((look["age"] - 25) / 60, 0.0), 1.0)
     dark = min(max(1 - look["skin"][1] / 0.3, 0.0), 1.0)
-    broad, middle, fine = m.noise(rest, 28, 1), m.noise(rest, 110, 2), m.noise(rest, 520, 2)
+    broad, middle, fine = m.noise(rest, 28, 1), m.noise(rest, 110, 1), m.noise(rest, 420, 0)
     colour = m.attribute("colour", "Vector")
-    # Blood and melanin: faint red patches a few centimetres wide, mottling at a centimetre, grain at a millimetre.
-    colour = m.mix(colour, m.ramp(broad, (0.34, (0.97, 0.93, 0.92)), (0.66, (1.02, 1.02, 1.02))), 1.0, "MULTIPLY")
+    # Blood and melanin: faint red patches a few centimetres wide, mottling at a centimetre, spots of 2.5 millimetres.
+    # Nothing finer: a pixel is about half a millimetre, and what no Gaussian can learn only costs quality.
+    colour = m.mix(colour, m.ramp(broad, (0.34, (0.97, 0.89, 0.87)), (0.66, (1.02, 1.03, 1.02))), 1.0, "MULTIPLY")
     mottled = (0.95 - 0.05 * old, 0.90 - 0.10 * old, 0.89 - 0.10 * old)
     colour = m.mix(colour, m.ramp(middle, (0.32, mottled), (0.66, (1.03, 1.02, 1.01))), 1.0, "MULTIPLY")
-    colour = m.mix(colour, m.ramp(fine, (0.30, (0.93, 0.90, 0.88)), (0.62, (1.03, 1.03, 1.03))), 1.0, "MULTIPLY")
+    colour = m.mix(colour, m.ramp(fine, (0.28, (0.95, 0.92, 0.91)), (0.66, (1.03, 1.03, 1.03))), 1.0, "MULTIPLY")
     freckle = m.ramp(m.cells(rest, 300), (0.09, (0.80, 0.68, 0.60)), (0.19, (1.0, 1.0, 1.0)))
     some = m.math("MULTIPLY", m.ramp(broad, (0.52, 0.0), (0.62, 1.0)), 1.6 * look["freckles"])
     colour = m.mix(colour, freckle, some, "MULTIPLY")
@@ -153,18 +157,20 @@ def skin_material(look: dict, shown: set[str]):
         where = m.math("MULTIPLY", m.ramp(m.noise(rest, 40, 2), (0.50, 0.0), (0.60, 1.0)), 0.9 * (old - 0.2))
         colour = m.mix(colour, spot, where, "MULTIPLY")
     if look["stubble"] > 0:
-        dots = m.ramp(m.cells(rest, 1150), (0.16, 1.0), (0.36, 0.0))
+        dots = m.ramp(m.noise(rest, 560, 0), (0.36, 0.30), (0.72, 0.85))
         dots = m.math("MULTIPLY", dots, m.math("MULTIPLY", m.attribute("beard"), look["stubble"]))
         hair = tuple(0.6 * c for c in look["hair"])
         colour = m.mix(colour, hair, m.math("MINIMUM", dots, 0.85))
+    lips, inner = m.attribute("lips"), m.attribute("inner_mouth")
+    lines = m.noise(_stretched(m, rest), 560, 1)
+    colour = m.mix(colour, m.ramp(lines, (0.32, (0.88, 0.82, 0.82)), (0.62, (1.03, 1.03, 1.03))), lips, "MULTIPLY")
     depth = creases(m, rest, shown)
     if depth is not None:
         tint = (0.58, 0.42, 0.36) if dark < 0.6 else (0.45, 0.38, 0.35)
         colour = m.mix(colour, tint, m.math("MINIMUM", m.math("MULTIPLY", depth, 0.55), 0.75), "MULTIPLY")
     m.set("Base Color", colour)
-    lips, inner = m.attribute("lips"), m.attribute("inner_mouth")
-    rough = m.math("MULTIPLY_ADD", fine, 0.16, 0.40 + 0.05 * old - 0.04 * dark)
-    rough = m.math("MULTIPLY_ADD", lips, -0.10, rough)
+    rough = m.math("MULTIPLY_ADD", fine, 0.10, 0.44 + 0.05 * old - 0.02 * dark)
+    rough = m.math("MULTIPLY_ADD", lips, -0.06, rough)
     m.set("Roughness", m.math("MULTIPLY_ADD", inner, -0.12, rough))
     m.set("Specular IOR Level", 0.50)
     m.set("Subsurface Weight", 1.0)
@@ -172,12 +178,12 @@ def skin_material(look: dict, shown: set[str]):
     # Thin folds (lids, the inside of the lips) would lose their red light to the other side.
     m.surface.subsurface_method = "BURLEY"
     m.set("Subsurface Scale", m.math("MULTIPLY_ADD", m.attribute("thin"), -0.0018, 0.0024 - 0.0004 * old))
-    grain = m.math("ADD", m.cells(rest, 1000), fine)
+    grain = m.math("MULTIPLY_ADD", m.noise(rest, 700, 0), 0.8, fine)
     if old > 0.2:
         grain = m.math("MULTIPLY_ADD", m.noise(rest, 240, 1), 1.6 * old, grain)
-    lines = m.math("MULTIPLY", lips, m.noise(_stretched(m, rest), 900, 0))
-    # Bumps in tenths of a millimetre: pores 0.08, a full crease 1.1.
-    height = m.math("MULTIPLY", m.math("ADD", grain, lines), 0.85 + 0.35 * old)
+    # Bumps in tenths of a millimetre: pores 0.06, the lips' lines 0.2, a full crease 1.1.
+    height = m.math("MULTIPLY_ADD", m.math("MULTIPLY", lips, lines), 2.0, grain)
+    height = m.math("MULTIPLY", height, 0.75 + 0.4 * old)
     if depth is not None:
         height = m.math("MULTIPLY_ADD", depth, -11.0, height)
     m.bump(height, 1.0, 0.0001)
@@ -217,11 +223,21 @@ def eye_material(look: dict):
     # Light from above gathers in the lower iris.
     iris = m.mix(iris, m.ramp(m.math("MULTIPLY_ADD", z, -0.5, 0.5), (0.25, 0.60), (0.80, 1.55)), 1.0, "MULTIPLY")
     far = m.math("MULTIPLY", r, 0.25)
-    white = m.ramp(far, (0.25, (0.70, 0.665, 0.64)), (0.42, (0.70, 0.63, 0.595)), (0.62, (0.60, 0.40, 0.36)))
+    white = m.ramp(
+        far,
+        (0.25, (0.52, 0.485, 0.46)),
+        (0.38, (0.52, 0.455, 0.42)),
+        (0.50, (0.46, 0.33, 0.295)),
+        (0.62, (0.42, 0.21, 0.18)),
+    )
     veins = m.ramp(m.noise(polar.outputs[0], 5.0, 4, 0.8), (0.60, (1.0, 1.0, 1.0)), (0.72, (0.95, 0.82, 0.80)))
     white = m.mix(white, veins, m.ramp(far, (0.30, 0.0), (0.50, 1.0)), "MULTIPLY")
     edge = m.ramp(m.math("MULTIPLY", r, 0.5), (0.475, 0.0), (0.53, 1.0))
-    m.set("Base Color", m.mix(iris, white, edge))
+    # The upper lid and its lashes shade the ball, the lower lid a little.
+    lid = m.ramp(
+        m.math("MULTIPLY_ADD", m.attribute("up"), 0.5, 0.5), (0.28, 0.80), (0.42, 1.0), (0.56, 1.0), (0.74, 0.52)
+    )
+    m.set("Base Color", m.mix(m.mix(iris, white, edge), lid, 1.0, "MULTIPLY"))
     dx, dz = m.math("SUBTRACT", x, -0.34), m.math("SUBTRACT", z, 0.40)
     spot = m.math("SQRT", m.math("ADD", m.math("MULTIPLY", dx, dx), m.math("MULTIPLY", dz, dz)))
     dx, dz = m.math("SUBTRACT", x, 0.42), m.math("SUBTRACT", z, -0.30)
@@ -389,13 +405,17 @@ def build(static, posed) -> None:
             angle = values["around"][used]
             floats["eye_x"] = values["iris"][used] * np.cos(angle)
             floats["eye_z"] = values["iris"][used] * np.sin(angle)
+            away = vertices[used] - static["eyes"][0 if name == "eye.L" else 1]
+            floats["up"] = away[:, 2] / np.linalg.norm(away, axis=1)
         vectors = {"rest": rest[used], "colour": colour[used]}
         thing = add_mesh(name, vertices[used], local.reshape(-1, 4), floats, vectors, SUBDIVIDED.get(name, 0))
         thing.data.materials.append(materials[name if name in materials else name.split(".")[0]])
+    # Brows are lighter than the hair of dark-haired people, and a little darker than fair hair.
+    brow = float(np.interp(look["melanin"], (0.0, 0.5, 1.0), (0.25, 0.55, 0.90)))
     looks = {
         "hair": strand_material("strands", look, 0.0, 0.30, 0.35),
-        "brows": strand_material("brows", {**look, "grey": 0.6 * look["grey"]}, 0.10, 0.45, 0.15),
-        "lashes": strand_material("lashes", {**look, "grey": 0.0, "melanin": 0.97}, 0.0, 0.4, 0.0),
+        "brows": strand_material("brows", {**look, "grey": 0.6 * look["grey"], "melanin": brow}, 0.0, 0.5, 0.25),
+        "lashes": strand_material("lashes", {**look, "grey": 0.0, "melanin": 0.95}, 0.0, 0.4, 0.0),
     }
     for key, material in looks.items():
         add_strands(key, posed[f"strands_{key}"], float(static[f"radius_{key}"])).data.materials.append(material)
@@ -438,6 +458,7 @@ def settings(samples: int, denoise: bool) -> None:
         cycles.denoising_prefilter = "FAST"
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 3, 1, 1
     cycles.transmission_bounces, cycles.transparent_max_bounces = 2, 6
+    cycles.use_light_tree = False
     cycles.caustics_reflective = cycles.caustics_refractive = False
     scene.render.threads_mode = "AUTO"
     scene.render.use_persistent_data = True
@@ -445,9 +466,65 @@ def settings(samples: int, denoise: bool) -> None:
     scene.render.resolution_percentage = 100
     scene.view_settings.view_transform = "Standard"
     scene.view_settings.look = "None"
-    scene.render.image_settings.file_format = "PNG"
+    scene.render.image_settings.file_format = "OPEN_EXR"
     scene.render.image_settings.color_mode = "RGBA"
+    scene.render.image_settings.color_depth = "32"
     scene.cycles_curves.shape = "RIBBONS" if hasattr(scene, "cycles_curves") else None
+
+
+def matte(samples: int = 64) -> None:
+    """From here on pictures show only what covers the background: no denoiser cleans alpha, and this costs little.
+
+    Surfaces glow and cast nothing, so that adaptive sampling spends its samples along edges and in loose hair.
+    """
+    for material in bpy.data.materials:
+        tree = material.node_tree
+        output = next(node for node in tree.nodes if node.type == "OUTPUT_MATERIAL")
+        cover = tree.nodes.new("ShaderNodeEmission").outputs[0]
+        surface = next((node for node in tree.nodes if node.type == "BSDF_PRINCIPLED"), None)
+        if surface is not None and surface.inputs["Alpha"].is_linked:
+            mixed = tree.nodes.new("ShaderNodeMixShader")
+            tree.links.new(surface.inputs["Alpha"].links[0].from_socket, mixed.inputs[0])
+            tree.links.new(tree.nodes.new("ShaderNodeBsdfTransparent").outputs[0], mixed.inputs[1])
+            tree.links.new(cover, mixed.inputs[2])
+            cover = mixed.outputs[0]
+        tree.links.new(cover, output.inputs[0])
+        material.cycles.emission_sampling = "NONE"
+    cycles = bpy.context.scene.cycles
+    cycles.samples, cycles.adaptive_min_samples, cycles.adaptive_threshold = samples, 8, 0.03
+    cycles.use_denoising = False
+    cycles.max_bounces = 0
+
+
+def pixels(path: Path) -> np.ndarray:
+    """[H,W,4] of an EXR file, linear, premultiplied, the top row first."""
+    image = bpy.data.images.load(str(path))
+    width, height = image.size
+    values = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(values)
+    bpy.data.images.remove(image)
+    return values.reshape(height, width, 4)[::-1]
+
+
+def png(premultiplied: np.ndarray, alpha: np.ndarray) -> bytes:
+    """An sRGB PNG file with straight alpha, of linear premultiplied colours [H,W,3] and alpha [H,W]."""
+    alpha = np.clip(alpha, 0, 1)
+    # The colours' own coverage is noisy along the rim: there, colour is what surrounds the pixel.
+    around = sum(np.roll(np.dstack([premultiplied, alpha]), (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1))
+    rim = (alpha < 0.99)[..., None]
+    straight = np.where(rim, around[..., :3], premultiplied) / np.maximum(np.where(rim, around[..., 3:], 1), 1 / 512)
+    straight = np.clip(straight, 0, 1)
+    encoded = np.where(straight <= 0.0031308, 12.92 * straight, 1.055 * straight ** (1 / 2.4) - 0.055)
+    rgba = np.round(np.concatenate([encoded, alpha[..., None]], axis=2) * 255).astype(np.uint8)
+    height, width = alpha.shape
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), rgba.reshape(height, -1)], axis=1)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    body = zlib.compress(rows.tobytes(), 6)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
 def aim(camera, view: dict) -> None:

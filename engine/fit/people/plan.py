@@ -51,29 +51,38 @@ POSES: dict[str, dict[str, float]] = {
     "tongue": {"jawOpen": 0.5, "tongueOut": 1.0},
     "chin": {"mouthShrugLower": 1.0, "mouthShrugUpper": 0.5},
 }  # fmt: skip
-#: Pose → (azimuth, elevation) of its face views, the most telling first.
+#: Pose → (azimuth, elevation) of its face views, the most telling first: two sides at least, as one hides half of what
+#: a unit changes.
 FACE: dict[str, tuple[tuple[int, int], ...]] = {
-    "blink": ((0, 0), (-24, 10), (26, -8), (-50, 4), (52, 2)),
-    "grin": ((0, 0), (-22, 8), (26, -6), (50, 4)),
-    "jaw": ((0, 12), (-26, -8), (28, 6)),
-    "wide": ((0, 6), (-22, 16), (24, -10), (-48, 4), (46, 14)),
-    "surprise": ((0, 0), (-26, 8), (28, -4)),
-    "anger": ((0, 0), (-26, 8), (28, -4)),
-    "pucker": ((0, 0), (-28, 6), (30, -8)),
-    "teeth": ((0, 0), (-30, 4), (32, -8)),
+    "blink": ((0, 0), (-28, 10), (40, -4)),
+    "grin": ((0, 0), (-28, 8), (38, -4)),
+    "jaw": ((0, 10), (-32, -6)),
+    "wide": ((0, 6), (-30, -10), (34, 12)),
+    "surprise": ((0, 0), (-30, 8), (34, -4)),
+    "anger": ((0, 0), (-30, 8), (34, -4)),
+    "pucker": ((0, 0), (36, 4)),
+    "teeth": ((0, 0), (-34, 4)),
     "sad": ((4, 2), (-28, 6)),
-    "wry": ((0, 0), (-28, 6), (30, 2)),
-    "scowl": ((0, 0), (-28, 2), (30, 6)),
-    "funnel": ((0, 0), (28, 6)),
-    "smile": ((-8, 2), (30, 0)),
-    "wink": ((0, 0), (-26, 6)),
-    "arch": ((0, 0), (26, 6)),
-    "sneer": ((0, 0), (-24, 6)),
-    "down": ((0, 0),),
+    "wry": ((-8, 0), (32, 2)),
+    "scowl": ((-28, 2), (24, 6)),
+    "funnel": ((0, 0), (34, 6)),
+    "smile": ((-8, 2), (34, 0)),
+    "wink": ((0, 0), (-30, 6)),
+    "arch": ((0, 0), (28, 6)),
+    "sneer": ((0, 0), (-30, 6)),
+    "down": ((0, 0), (28, 6)),
     "left": ((0, 0),),
     "right": ((0, 0),),
     "tongue": ((0, 4), (-26, 8)),
-    "chin": ((0, 0),),
+    "chin": ((0, 0), (30, 4)),
+}
+#: Pose → close views, twice and more as near: what is looked at (eyes or mouth), azimuth, elevation.
+CLOSE: dict[str, tuple[str, int, int]] = {
+    "neutral": ("eyes", 0, 2),
+    "left": ("eyes", -22, 4),
+    "right": ("eyes", 22, 0),
+    "wide": ("mouth", 6, -4),
+    "teeth": ("mouth", 16, 2),
 }
 FACE_HELD_OUT = (
     "blink",
@@ -89,6 +98,13 @@ FACE_HELD_OUT = (
     "scowl",
     "funnel",
 )
+#: What the neutral head is seen in: (azimuth, elevation) from all round, of the face, of the bust with its cut ends
+#: from outside, above and below, and from below into what hair hides.
+WHOLE = ((0, 0), (-34, 4), (36, -6), (-80, 2), (84, 8), (-130, 6), (132, 0), (180, 8), (10, 48), (180, 52), (-60, 14),
+         (62, -8))  # fmt: skip
+STILL_FACE = ((0, 0), (-18, 10), (22, -12), (-46, 0), (48, 8))
+BUST = ((0, 4), (-62, 14), (66, -4), (-98, 28), (102, 8), (180, 14), (-142, -4), (138, 32))
+BELOW = ((-32, -26), (30, -20))
 
 
 def views(head: Anatomy, size: int) -> list[View]:
@@ -97,40 +113,34 @@ def views(head: Anatomy, size: int) -> list[View]:
     whole = (0.0, float(eye[1] + 0.085), float(eye[2] - 0.035))
     face = (0.0, float(eye[1] + 0.02), float(eye[2] - 0.030))
     bust = (0.0, float(eye[1] + 0.085), float(eye[2] - 0.12))
+    lips = head.vertices[head.values["lips"] > 0.5].mean(axis=0)
+    near = {"eyes": ((0.0, float(eye[1]), float(eye[2] + 0.008)), 7.5), "mouth": ((0.0, *map(float, lips[1:])), 6.0)}
     result: list[View] = []
 
-    def take(pose, azimuth, elevation, target, angle, held_out=False):
+    def take(pose, direction, target, angle, held_out=False):
         name = f"{pose}_{len(result):03d}"
-        result.append(View(pose, name, azimuth, elevation, 0.95, angle, target, size, held_out))
+        result.append(View(pose, name, *map(float, direction), 0.95, angle, target, size, held_out))
 
-    for azimuth, elevation in (
-        (0, 0),
-        (-34, 4),
-        (36, -6),
-        (-80, 2),
-        (84, 8),
-        (-130, 6),
-        (132, 0),
-        (180, 8),
-        (10, 48),
-        (180, 52),
-        (-62, 12),
-        (60, -8),
-        (-104, -4),
-        (106, 16),
+    for directions, target, angle in (
+        (WHOLE, whole, 26),
+        (STILL_FACE, face, 13.5),
+        (BUST, bust, 38),
+        (BELOW, face, 20),
     ):
-        take("neutral", azimuth, elevation, whole, 26)
-    for azimuth, elevation in ((0, 0), (-18, 10), (22, -12), (-46, 0), (48, 8)):
-        take("neutral", azimuth, elevation, face, 13.5)
-    for azimuth, elevation in ((0, 4), (-70, 4), (70, 10), (180, 14), (-140, 0)):
-        take("neutral", azimuth, elevation, bust, 38)
-    for azimuth, elevation, target, angle in ((12, 4, face, 13.5), (-28, 4, whole, 26), (108, 6, whole, 26)):
-        take("neutral", azimuth, elevation, target, angle, True)
+        for direction in directions:
+            take("neutral", direction, target, angle)
+    what, *direction = CLOSE["neutral"]
+    take("neutral", direction, *near[what])
+    for direction, target, angle in (((12, 4), face, 13.5), ((-28, 4), whole, 26), ((108, 6), whole, 26)):
+        take("neutral", direction, target, angle, True)
     for pose, directions in FACE.items():
-        for azimuth, elevation in directions:
-            take(pose, azimuth, elevation, face, 13.5)
+        for direction in directions:
+            take(pose, direction, face, 13.5)
+        if pose in CLOSE:
+            what, *direction = CLOSE[pose]
+            take(pose, direction, *near[what])
         if pose in FACE_HELD_OUT:
-            take(pose, 15, 3, face, 13.5, True)
+            take(pose, (15, 3), face, 13.5, True)
     return result
 
 

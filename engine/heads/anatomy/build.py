@@ -449,8 +449,8 @@ def _clothes(skin, quads, normal, level_neck, level_bust) -> parts.Piece:
     )
 
 
-def _cut(loop: np.ndarray, level: float, columns: int = 90, rows: int = 9) -> parts.Piece:
-    """The surface that closes the bust where it is cut, as if it were solid: straight from the front to the back.
+def _cut(loop: np.ndarray, level: float, columns: int = 90, rows: int = 13) -> parts.Piece:
+    """The surface that closes the bust where it is cut: rounded from the front to the back, like a stuffed end.
 
     `loop` [N,3] is the edge, from shoulder to shoulder in front and back behind; its places count about height `level`.
     """
@@ -465,9 +465,15 @@ def _cut(loop: np.ndarray, level: float, columns: int = 90, rows: int = 9) -> pa
         angle = np.arctan2(half[:, 0], level - half[:, 2])
         order = np.argsort(angle)
         edges.append(np.stack([np.interp(place, angle[order], half[order, k]) for k in range(3)], axis=1))
-    t = np.linspace(0, 1, rows)[:, None, None]
-    points = (1 - t) * edges[0] + t * edges[1]
-    return parts.Piece(points.reshape(-1, 3), parts.grid_quads(rows, columns, wrap=False).reshape(-1, 4), {})
+    turn = np.linspace(0, np.pi, rows)[:, None, None]
+    t = (1 - np.cos(turn)) / 2
+    outward = np.stack([np.sin(place), np.zeros(columns), -np.cos(place)], axis=1)
+    bulge = np.minimum(0.36 * np.linalg.norm(edges[1] - edges[0], axis=1), 0.045)[:, None]
+    points = (1 - t) * edges[0] + t * edges[1] + np.sin(turn) * bulge * outward
+    # A seam under the cloth: the hem's points do not lie on this edge exactly.
+    under = [edge - 0.008 * outward + 0.06 * (other - edge) for edge, other in (edges, edges[::-1])]
+    points = np.concatenate([under[:1], points, under[1:]])
+    return parts.Piece(points.reshape(-1, 3), parts.grid_quads(rows + 2, columns, wrap=False).reshape(-1, 4), {})
 
 
 def _translate(head: Anatomy, by: np.ndarray) -> None:

@@ -212,7 +212,7 @@ def sheets(skin, normal, mark, look: Look, skull: Skull) -> dict[int, np.ndarray
         path = path * (1 - 0.55 * bend) + 0.55 * bend * brow[:, None]
         path /= np.linalg.norm(path, axis=2, keepdims=True)
         back = smooth(g, 0.02, 0.35)[:, None]
-        lift = 0.0030 + (0.003 + 0.008 * back) * smooth(t[..., 0], 0.05, 0.8)
+        lift = 0.0016 + 0.0014 * back + (0.003 + 0.008 * back) * smooth(t[..., 0], 0.05, 0.8)
         over = centre + path * (skull.radius(path) + lift)[..., None]
         # Then down, in to the neck a little, ends turned in (bob) or in waves.
         last = over[:, -1]
@@ -234,7 +234,7 @@ def sheets(skin, normal, mark, look: Look, skull: Skull) -> dict[int, np.ndarray
     body = cKDTree(skin)
     for side, grid in result.items():
         # Close to the scalp, farther off ears and shoulders.
-        close = 0.0030 + 0.0035 * smooth(g, 0.02, 0.35)[:, None]
+        close = 0.0017 + 0.0048 * smooth(g, 0.02, 0.35)[:, None]
         far = 0.0085 + 0.0025 * (smooth(g, 0.0, 0.06) * (1 - smooth(g, 0.45, 0.7)))[:, None]
         gap = close + (far - close) * smooth(np.arange(STEPS), 9, 13)[None]
         for share, rounds in ((1.15, 3), (0.9, 1)):
@@ -281,7 +281,7 @@ def _sheet_body(grid: np.ndarray, side: int, loose: float) -> parts.Piece:
     """
     g, t = np.meshgrid(np.linspace(0, 1, GUIDES), np.linspace(0, 1, STEPS), indexing="ij")
     angle = (side * (0.35 + 2.6 * g)).ravel()
-    edge = (1 - smooth(t, 0.86, 1.0)) * (0.35 + 0.65 * smooth(g, 0.0, 0.07))
+    edge = (1 - smooth(t, 0.93, 1.0)) * (0.35 + 0.65 * smooth(g, 0.0, 0.07))
     values = {
         "hair_edge": edge.ravel(),
         "streak_x": 1.6 * np.cos(angle),
@@ -321,12 +321,21 @@ def paint(head, mark, look: Look, names) -> np.ndarray:
         0, front - 0.03, ez - 0.045, 0.014, 0.03, 0.012
     )
     red += 0.35 * spot(0, front, ez - 0.105, 0.02, 0.04, 0.014) + 0.6 * values["ears"]
+    red += 0.35 * spot(0.016, front - 0.01, ez - 0.042, 0.007, 0.03, 0.008)
     red = np.clip(red, 0, 1)[:, None]
-    colour = colour * (1 - red * np.array([0.02, 0.20, 0.18]))
+    colour = colour * (1 - red * np.array([0.03, 0.27, 0.25]))
+    # The forehead is yellower than the middle of the face.
+    brow = spot(0, front, ez + 0.045, 0.05, 0.06, 0.022)[:, None]
+    colour = colour * (1 + brow * np.array([0.01, 0.03, -0.05]))
+    # The orbit is darker, most beside the nose's root.
+    orbit = 0.6 * spot(ex, ey, ez + 0.004, 0.021, 0.03, 0.013) + 0.5 * spot(
+        0.013, ey - 0.01, ez + 0.002, 0.008, 0.03, 0.012
+    )
+    colour = colour * (1 - np.clip(orbit, 0, 1)[:, None] * np.array([0.10, 0.15, 0.13]))
     under = spot(ex - 0.002, ey - 0.01, ez - 0.017, 0.016, 0.03, 0.006)[:, None]
     colour = colour * (1 - under * np.array([0.10, 0.13, 0.08]))
     colour = colour * (1 - values["eyelids"][:, None] * np.array([0.01, 0.09, 0.08]))
-    lip = smooth(values["lips"], 0.25, 0.9)[:, None] * 0.82
+    lip = smooth(values["lips"], 0.05, 1.0)[:, None] * 0.78
     colour = colour * (1 - lip) + np.array(look.lips) * lip
     inner = (smooth(values["inner_mouth"], 0.3, 0.7) * (1 - smooth(values["lips"], 0.2, 0.9)))[:, None]
     colour = colour * (1 - inner) + np.array([0.26, 0.065, 0.055]) * inner
@@ -336,6 +345,22 @@ def paint(head, mark, look: Look, names) -> np.ndarray:
 
     shadow = (values["beard"] * (0.45 * look.stubble))[:, None]
     colour = colour * (1 - shadow) + (0.5 * look.hair + 0.35 * colour) * shadow
+
+    # Skin between the brow's hairs looks darker than the rest.
+    x, z = np.abs(head.home[:, 0]) * 1e3, head.home[:, 2] * 1e3 + 1.6 * look.male
+    along = np.interp(x, BROW_X, BROW_ALONG)
+    off = (z - np.interp(x, BROW_X, BROW_Z)) / (np.interp(along, BROW_ALONG, BROW_HALF) * look.brows + 1.0)
+    beyond = np.clip(BROW_X[0] - x, 0, None) + np.clip(x - BROW_X[-1], 0, None)
+    tint = 0.38 * np.exp(-(off**2) - (beyond / 3) ** 2) * (p[:, 1] < ey + 0.02) * (1 - 0.6 * look.grey)
+    colour = colour * (1 - tint[:, None]) + (0.6 * look.hair + 0.2 * colour) * tint[:, None]
+    # The lids' rims: dark where the upper lashes grow, moist and red below and in the inner corner.
+    for centre, radius in head.eyes.values():
+        away = head.vertices - centre
+        rim = 1 - smooth(np.linalg.norm(away, axis=1) - radius, 0.0004, 0.0018)
+        upper = smooth(away[:, 2], -0.001, 0.002)
+        rim, upper = (rim * (np.linalg.norm(away, axis=1) < 0.02))[:, None], upper[:, None]
+        colour = colour * (1 - rim * upper * 0.55)
+        colour = colour * (1 - rim * (1 - upper) * np.array([0.0, 0.30, 0.30]))
 
     iris = values["iris"]
     eye_white = np.array([0.70, 0.66, 0.63])
@@ -410,25 +435,28 @@ BROW_HALF = (2.4, 3.3, 3.3, 2.5, 0.7)
 def _brows(head, look: Look, rng) -> Strands:
     points, tri = [], head.triangles
     binding = []
-    thick = look.brows * (1 + 0.30 * look.male)
-    count = round(560 * min(thick, 1.35) * (1 - 0.25 * smooth(look.age, 55, 80)))
+    thick = look.brows * (1 + 0.25 * look.male)
+    count = round(300 * min(thick, 1.5) * (1 - 0.25 * smooth(look.age, 55, 80)))
+    # Sparse where the brow begins, dense to its arch, thinning out to its tail.
+    place = np.linspace(0, 1, 200)
+    share = np.cumsum(np.interp(place, (0, 0.12, 0.3, 0.65, 1), (0.35, 0.8, 1.0, 0.85, 0.25)))
     for side in (1, -1):
-        along = rng.random(count) ** 0.86
+        along = np.interp(rng.random(count), share / share[-1], place)
         x = np.interp(along, BROW_ALONG, BROW_X) * 1e-3
         middle = np.interp(along, BROW_ALONG, BROW_Z) * 1e-3 - 0.0016 * look.male
-        offset = np.clip(rng.normal(0, 0.5, count), -1, 1)
+        offset = np.clip(rng.normal(0, 0.48, count), -1.5, 1.5)
         z = middle + offset * np.interp(along, BROW_ALONG, BROW_HALF) * 1e-3 * thick
         root, hit = _front_points(head, np.stack([side * x, z], axis=1))
         ok = hit >= 0
         root, hit, along, offset = root[ok], hit[ok], along[ok], offset[ok]
         # Hairs stand up at the inner end and lie down outward; those below the middle line rise, those above sink.
         angle = np.interp(along, (0, 0.12, 0.3, 0.65, 1), (1.05, 0.65, 0.36, 0.10, -0.42)) - 0.28 * offset
-        angle = angle + rng.normal(0, 0.07 + 0.08 * look.male, len(root))
+        angle = angle + rng.normal(0, 0.12 + 0.06 * look.male, len(root))
         direction = np.stack([side * np.cos(angle), np.zeros(len(root)), np.sin(angle)], axis=1)
         normal = frames(head.vertices, tri[hit])[:, :, 2]
         direction -= normal * (direction * normal).sum(1, keepdims=True)
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        length = rng.uniform(0.0050, 0.0080, len(root)) * np.interp(along, (0, 0.25, 1), (0.75, 1.0, 0.75))
+        length = rng.uniform(0.0042, 0.0075, len(root)) * np.interp(along, (0, 0.25, 1), (0.75, 1.0, 0.7))
         t = np.linspace(0, 1, 5)
         rise = 0.13 * t - 0.09 * t * t
         bend = np.array([side * 0.12, 0, -0.10]) * (t * t)[:, None]
@@ -437,7 +465,7 @@ def _brows(head, look: Look, rng) -> Strands:
         )
         points.append(strand)
         binding.append(hit)
-    return Strands(np.concatenate(points), np.concatenate(binding), 0.00005)
+    return Strands(np.concatenate(points), np.concatenate(binding), 0.000045)
 
 
 def _lash_roots(base, person, group: str) -> np.ndarray:
@@ -469,7 +497,7 @@ def _lashes(head, look: Look, base, person, rng) -> Strands:
             roots = person[ids]
             s = np.r_[0, np.cumsum(np.linalg.norm(np.diff(roots, axis=0), axis=1))] + 1e-9 * np.arange(len(roots))
             s /= s[-1]
-            count = 78 if upper else 36
+            count = 120 if upper else 54
             t = np.sort(rng.random(count)) * 0.90 + 0.06
 
             def along(values, t=t, s=s):
@@ -483,20 +511,20 @@ def _lashes(head, look: Look, base, person, rng) -> Strands:
             start = out * 0.55 + fan + np.array([0, -0.75, 0.02 if upper else -0.30])
             start /= np.linalg.norm(start, axis=1, keepdims=True)
             length = (
-                (0.0068 if upper else 0.0033)
+                (0.0058 if upper else 0.0026)
                 * (1 - 0.25 * look.male)
                 * np.interp(t, (0, 0.25, 0.75, 1), (0.5, 0.85, 1.0, 0.7))
             )
-            length = length * rng.uniform(0.88, 1.06, count)
+            length = length * rng.uniform(0.7, 1.08, count)
             u = np.linspace(0, 1, 5)
-            curl = np.array([0, 0, 0.62 if upper else -0.30]) + rng.normal(0, 0.03, (count, 3))
+            curl = np.array([0, 0, 0.50 if upper else -0.30]) + rng.normal(0, 0.03, (count, 3))
             shape = start[:, None] * u[None, :, None] + curl[:, None] * (u * u)[None, :, None]
             all_points.append(root[:, None] + length[:, None, None] * shape)
             near = np.flatnonzero(np.linalg.norm(centres - eye, axis=1) < 0.03)
             gap = np.linalg.norm(root[:, None] - centres[near][None], axis=2)
             stray = np.linalg.norm(carried[:, None] - moves[near][None], axis=2)
             binding.append(skin[near[np.argmin(gap + 0.8 * stray, axis=1)]])
-    return Strands(np.concatenate(all_points), np.concatenate(binding), 0.00006)
+    return Strands(np.concatenate(all_points), np.concatenate(binding), 0.000042)
 
 
 def _on_triangles(vertices, tri, count: int, chance, rng) -> tuple[np.ndarray, np.ndarray]:
@@ -601,9 +629,12 @@ def _hanging(head, mark, look: Look, rng) -> Strands:
     count, steps = look.hair_strands, 25
     side, g = rng.integers(0, 2, count), rng.random(count)
     start = np.where(rng.random(count) < 0.6, rng.random(count) * 0.04, rng.uniform(0.05, 0.6, count))
-    finish = np.where(rng.random(count) < 0.8, rng.uniform(0.93, 1.0, count), rng.uniform(0.7, 0.95, count))
+    finish = np.where(rng.random(count) < 0.85, 1.0 - np.abs(rng.normal(0, 0.02, count)), rng.uniform(0.7, 0.97, count))
     t = start[:, None] + (finish - start)[:, None] * np.linspace(0, 1, steps)[None]
-    clump = (np.round(g * 64) / 64 - g)[:, None] * 0.55 * smooth(t, 0.2, 0.9)
+    # Locks of uneven width and end, not a comb.
+    locks = np.sort(rng.random(90))
+    nearest = np.abs(g[:, None] - locks[None]).argmin(axis=1)
+    clump = (locks[nearest] - g)[:, None] * 0.4 * smooth(t, 0.2, 0.9)
     wander = 0.010 * np.sin(rng.uniform(0, 6.28, count)[:, None] + rng.uniform(2, 6, count)[:, None] * t)
     across = np.clip(g[:, None] + clump + wander * smooth(t, 0, 0.3), 0, 1) * (GUIDES - 1)
     down = np.clip(t, 0, 1) * (STEPS - 1)
@@ -634,14 +665,17 @@ def _hairline_strands(head, mark, look: Look, rng):
     skin = np.flatnonzero(head.part == 0)
     field = head.values["scalp"][tri[skin]].mean(axis=1)
     longest, count = {"buzz": (0.006, 4000), "bald": (0.009, 3000), "crop": (0.014, 4200)}.get(
-        look.style, (0.030, 4200)
+        look.style, (0.012, 2600) if look.style in HANGING else (0.024, 3800)
     )
     root, pick = _on_triangles(head.vertices, tri[skin], count, smooth(field, -0.007, 0.006) * (field < 0.020), rng)
     normal = frames(head.vertices, tri[skin[pick]])[:, :, 2]
     centre = axis_point(mark)
-    back = look.style in ("knot", *HANGING)
-    direction = centre - root if back else root - pole(mark, look)
-    direction = direction + 0.02 * rng.normal(size=direction.shape)
+    # To the knot, down from the parting, or away from the whorl.
+    direction = pole(mark, look) - root if look.style == "knot" else root - pole(mark, look)
+    if look.style in HANGING:
+        direction = np.sign(root[:, :1] - look.parting) * [0.9, 0, 0] + [0, 0.35, 0.15]
+    direction = direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    direction = direction + 0.10 * rng.normal(size=direction.shape)
     direction -= normal * (direction * normal).sum(1, keepdims=True)
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     length = rng.uniform(0.4, 1.0, count) * longest * (0.45 + 0.55 * smooth(field[pick], -0.004, 0.006))
