@@ -160,6 +160,12 @@ def test_lips_meet_over_an_open_jaw(head):
         assert gap({"jawOpen": value, "mouthClose": value}) < 0.002
 
 
+def test_lips_that_close_over_a_shut_jaw_are_not_folded_up(head):
+    for value in (0.5, 1.0, 1.5):
+        alone = pose(head, unit_row({"mouthClose": value})) - head.vertices
+        assert np.linalg.norm(alone, axis=1).max() < 0.014
+
+
 @pytest.mark.parametrize("weights", [{}, {"mouthSmile": 0.4}, {"mouthPucker": 1.0}, {"mouthPress": 1.0}])
 def test_teeth_stay_behind_closed_lips(head, weights):
     vertices, part = pose(head, unit_row(weights)), head.vertex_part()

@@ -53,7 +53,7 @@ def gaze(skin, units, eyes, masks):
         up, down, wide, squint = (
             units[UNITS.index(name + letter)] for name in ("eyeLookUp", "eyeLookDown", "eyeWide", "eyeSquint")
         )
-        looks = {"eyeLookUp": 0.4 * up + 0.9 * wide, "eyeLookDown": 1.2 * down - 0.55 * squint}
+        looks = {"eyeLookUp": 0.6 * up + 0.78 * wide, "eyeLookDown": 1.2 * down - 0.55 * squint}
         for name, offsets in looks.items():
             moved = np.linalg.norm(offsets, axis=1) > 0.0003
             lids = moved & (np.linalg.norm(skin - centre, axis=1) > radius - 0.0012)
@@ -65,7 +65,7 @@ def gaze(skin, units, eyes, masks):
 
 
 #: What a strong smile brings with it, as the square of the smile: parted lips and lifted cheeks.
-SMILE = {"mouthUpperUp": 0.5, "mouthLowerDown": 0.95, "cheekSquint": 0.55, "noseSneer": 0.12}
+SMILE = {"mouthUpperUp": 0.35, "mouthLowerDown": 0.5, "cheekSquint": 0.55, "noseSneer": 0.12}
 
 
 def smile(units):
@@ -76,6 +76,19 @@ def smile(units):
         )
         for side in ("Left", "Right")
     }
+
+
+#: How much of `mouthClose` is taken back where the jaw is not open for it, as the square of its value.
+UNUSED_CLOSURE = 0.7
+
+
+def closing(units):
+    """Quadratic corrections of `mouthClose`, which is made to undo an open jaw: without one it would fold the lips up.
+
+    Both cancel where the two values are equal, so that at the jaw's value lips meet as before.
+    """
+    back = UNUSED_CLOSURE * units[UNITS.index("mouthClose")]
+    return {("mouthClose", "mouthClose"): -back, ("jawOpen", "mouthClose"): back}
 
 
 def lip_seam(skin, units, masks, overlap: float = 0.0006):
@@ -155,6 +168,6 @@ def correct(skin, quads, units, eyes, masks, arch: Arch):
     units = units.copy()
     skin = lip_seam(skin, units, masks)
     mouth.correct(skin, units, masks["lips"])
-    combinations = gaze(skin, units, eyes, masks) | blink(skin, units, eyes, masks) | smile(units)
+    combinations = gaze(skin, units, eyes, masks) | blink(skin, units, eyes, masks) | smile(units) | closing(units)
     clear_teeth(skin, units, combinations, masks, arch)
     return skin, units, combinations

