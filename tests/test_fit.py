@@ -13,12 +13,15 @@ from scipy.spatial.transform import Rotation  # noqa: E402
 
 from engine.contract import channels  # noqa: E402
 from engine.contract.errors import MienError  # noqa: E402
-from engine.fit import checkpoint, command, dataset, report  # noqa: E402
+from engine.evaluate import held_out as held_out_pictures  # noqa: E402
+from engine.fit import checkpoint, command, dataset, report, train  # noqa: E402
 from engine.fit.appearance import WIDTHS, Appearance  # noqa: E402
 from engine.fit.likeness import similarity  # noqa: E402
 from engine.fit.raster import Parameters, Pinhole, Pose, Renderer  # noqa: E402
 from engine.fit.rig import Rig  # noqa: E402
+from engine.fit.seed import KINDS  # noqa: E402
 from engine.fit.train import Options  # noqa: E402
+from engine.splat.cpu import CpuBackend  # noqa: E402
 
 WIDTH, HEIGHT = 28, 22
 DILATION = 0.2
@@ -230,7 +233,8 @@ def test_the_command_writes_a_head_that_renders_as_it_was_fitted(folder, tmp_pat
     assert head.stretch == "affine"
     assert head.appearance
     assert head.figures["views"]["held_out"] >= 3
-    fit, _ = begin(folder, steps=150, rows=110_000)
+    assert head.figures["fit"]["seconds"] > 0 and head.figures["fit"]["backend"] == "cpu"
+    fit, _ = begin(folder, steps=150, rows=110_000, sh_degree=2)
     fit.run(nothing)
     from engine.contract.channels import UNITS
     from engine.heads.deform import Deformer
@@ -243,6 +247,22 @@ def test_the_command_writes_a_head_that_renders_as_it_was_fitted(folder, tmp_pat
     wanted = pose.origin + np.einsum("nij,nj->ni", pose.axes, fit.parameters.position)
     np.testing.assert_allclose(moved.centres.T, wanted, atol=2e-4)
     assert photo.units == {"jawOpen": 1.0}
+    seen = held_out_pictures.picture(moved, held_out_pictures.camera_of(photo.view), CpuBackend())
+    assert np.abs(seen - np.clip(fit.picture(photo), 0, 1)).mean() < 2e-3
+
+
+def test_gaussians_stay_small_flat_and_under_the_surface(folder):
+    """What no picture shows may otherwise do as it likes, and is seen when the head turns."""
+    fit, _ = begin(folder, steps=120)
+    fit.run(nothing)
+    p, start = fit.parameters, fit.start
+    sunk = p.position[fit.flat, 2] - start.position[fit.flat, 2]
+    assert -train.INWARD - 1e-7 <= sunk.min() < -train.OUTWARD and sunk.max() <= max(train.OUTWARD, train.THIN) + 1e-7
+    sizes = np.exp(p.log_scale[fit.flat])
+    assert sizes[:, 2].max() <= train.THICKEST * 1.0001
+    own = fit.kind[fit.flat] == KINDS.index("skin")
+    usual = np.median(np.exp(start.log_scale[fit.flat][own, :2]))
+    assert sizes[own].max() <= 1.0001 * max(train.LARGEST["skin"], 2 * usual)
 
 
 def test_ctrl_c_saves_and_the_next_fit_goes_on(folder, tmp_path, capsys, monkeypatch):

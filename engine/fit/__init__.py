@@ -11,10 +11,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("fit", help="make a head file from pictures, cameras and a mesh")
     parser.add_argument("dataset", type=Path, help="a dataset's folder; docs/dataset.md says what it holds")
     parser.add_argument("--out", type=Path, required=True, help="head file to write")
-    parser.add_argument("--gaussians", type=_number(500, 1_000_000), default=60_000)
-    parser.add_argument("--steps", type=_number(1, 1_000_000), default=2400)
+    parser.add_argument("--gaussians", type=_number(500, 1_000_000), default=70_000)
+    parser.add_argument("--steps", type=_number(1, 1_000_000), default=2600)
     parser.add_argument("--seed", type=_number(0, 2**31), default=0, help="equal seeds give equal heads")
-    parser.add_argument("--sh-degree", type=int, choices=(0, 1, 2), default=1, help="how colours follow the view")
+    parser.add_argument("--sh-degree", type=int, choices=(0, 1, 2), default=2, help="how colours follow the view")
     parser.add_argument(
         "--changes", type=_number(0, 1_000_000), default=110_000, help="limit of the dynamic appearance"
     )

@@ -32,6 +32,8 @@ COVER = 0.75
 """Standard deviation of a Gaussian on a surface, in spacings; thickness is a fifth of it."""
 STRAINED = 3.0
 """How many times more Gaussians skin gets that poses stretch by 2.5 and more."""
+_UNSEEN = 0.1
+"""Least density of Gaussians, of the mean: what no picture shows is bared by a turn of the head."""
 _PILOTS = 16000
 _PILOT_VIEWS = 48
 _EVENNESS = 0.62
@@ -145,7 +147,7 @@ def _importance(
     skin = rig.part_is("skin")
     hint = dataset.hints.get("inner_mouth")
     inside = skin & (inner > 0.7 if hint is None else hint[rig.triangles].mean(axis=1) > 0.5)
-    return np.maximum(own, 0.04 * own.mean()), inside
+    return np.maximum(own, _UNSEEN * own.mean()), inside
 
 
 def _value(photo: Photo, name: str) -> float:

@@ -42,6 +42,11 @@ SIZE_RANGE = (-1.5, 0.8)
 """How far a log scale may move from its seed; on surfaces that close the head no further down than …"""
 LEAST_COVER = -0.5
 """… this: where poses that were not photographed stretch the skin, smaller ones leave gaps."""
+LARGEST = {"skin": 0.006, "hair": 0.010, "clothes": 0.016}
+"""Metres (standard deviation) that none on these surfaces exceeds, or twice their median; on others 4 mm; strands may.
+What no picture shows is covered by few and large ones, which stick out where a tilted head bares their edge."""
+THICKEST = 0.0004
+"""The same across a surface, but for hair: what is thick is seen outside of the outline."""
 FIRMNESS = 0.004
 """How much each step firms the skin's opacity, so that nothing shines through in other poses, up to …"""
 FIRM = 4.0
@@ -54,7 +59,7 @@ seen half a pixel outside of it at every outline."""
 THIN = 0.00015
 """The same for both where there is little below: lids over the eyes, lips over the teeth."""
 THIN_ZONES = ("eyes", "gaze", "mouth")
-SIMILARITY, SIMILAR_FROM = 0.2, 0.4
+SIMILARITY, SIMILAR_FROM = 0.3, 0.4
 """Weight of structural similarity in the error, and when it begins, as a share of the steps; Kerbl et al. 2023."""
 JITTER = 0.00015
 """Metres (standard deviation) by which each step moves every Gaussian along its triangle's normal, and …"""
@@ -81,10 +86,10 @@ SQUARED = 4.0
 class Options:
     """What a fit is asked for."""
 
-    gaussians: int = 60_000
-    steps: int = 2400
+    gaussians: int = 70_000
+    steps: int = 2600
     seed: int = 0
-    sh_degree: int = 1
+    sh_degree: int = 2
     rows: int = 110_000
     """Most changes of the dynamic appearance; 0 for none."""
 
@@ -145,6 +150,14 @@ class Fit:
         self.least_opacity = np.where(strand, -4.0, np.where(closing, 1.2, 0.3)).astype(np.float32)
         self.least_scale = self.start.log_scale + SIZE_RANGE[0]
         self.least_scale[self.closing, :2] = self.start.log_scale[self.closing, :2] + LEAST_COVER
+        largest = np.array([LARGEST.get(name, 0.004) for name in KINDS], np.float32)
+        for number in np.unique(kind):  # few Gaussians are large ones
+            largest[number] = max(largest[number], 2 * np.median(scale[kind == number, :2]))
+        largest[list(STRAND_KINDS)] = np.inf
+        most = np.repeat(largest[kind][:, None], 3, axis=1)
+        most[~loose, 2] = THICKEST
+        self.most_scale = np.minimum(self.start.log_scale + SIZE_RANGE[1], np.log(most))
+        self.least_scale = np.minimum(self.least_scale, self.most_scale)
         self.rate = np.where(own, OWN_RATE, 1.0).astype(np.float32)
 
     def _even_out(self) -> None:
@@ -258,7 +271,7 @@ class Fit:
         np.clip(p.position, self.least, self.most, out=p.position)
         # About the surface's normal it may turn as it likes.
         p.rotation[self.flat, 1:3] = np.clip(p.rotation[self.flat, 1:3], -TILT, TILT)
-        np.clip(p.log_scale, self.least_scale, start.log_scale + SIZE_RANGE[1], out=p.log_scale)
+        np.clip(p.log_scale, self.least_scale, self.most_scale, out=p.log_scale)
         np.clip(p.sh[:, 0], start.sh[:, 0] - self.colour_reach, start.sh[:, 0] + self.colour_reach, out=p.sh[:, 0])
         np.clip(p.sh[:, 1:], -VIEW_RANGE / SH_1, VIEW_RANGE / SH_1, out=p.sh[:, 1:])
         logit = p.opacity_logit[self.closing]
