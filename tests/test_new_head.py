@@ -135,6 +135,7 @@ def test_new_head_writes_a_dataset_that_a_fit_reads(anny, tmp_path, capsys):
         (["--hair", "none"], "hair must be"),
         (["--person", "nobody"], "no person or file 'nobody'"),
         (["--size", "3"], "--size must be"),
+        (["--held-out-samples", "0"], "--held-out-samples must be"),
         (["--blender", "no/such/blender"], "no program"),
     ],
 )
@@ -177,4 +178,4 @@ def test_the_named_program_takes_the_pictures(anny, tmp_path, capfd, code, says)
     done = main([*arguments, "--out", str(tmp_path / "new"), "--python", str(program)])
     shown = capfd.readouterr()
     assert done == (2 if code else 0)
-    assert f"{tmp_path / 'new' / 'scene'} --samples 3" in shown.out and says in shown.err
+    assert f"{tmp_path / 'new' / 'scene'} --samples 3 --held-out-samples 24" in shown.out and says in shown.err

@@ -157,7 +157,7 @@ def skin_material(look: dict, shown: set[str]):
         where = m.math("MULTIPLY", m.ramp(m.noise(rest, 40, 2), (0.50, 0.0), (0.60, 1.0)), 0.9 * (old - 0.2))
         colour = m.mix(colour, spot, where, "MULTIPLY")
     if look["stubble"] > 0:
-        dots = m.ramp(m.noise(rest, 560, 0), (0.36, 0.30), (0.72, 0.85))
+        dots = m.ramp(m.noise(rest, 560, 0), (0.34, 0.22), (0.74, 0.72))
         dots = m.math("MULTIPLY", dots, m.math("MULTIPLY", m.attribute("beard"), look["stubble"]))
         hair = tuple(0.6 * c for c in look["hair"])
         colour = m.mix(colour, hair, m.math("MINIMUM", dots, 0.85))
@@ -278,8 +278,8 @@ def tooth_material():
 def cloth_material():
     m = Nodes("clothes")
     rest = m.attribute("rest", "Vector")
-    weave = m.noise(rest, 1400, 2)
-    colour = m.mix(m.attribute("colour", "Vector"), m.ramp(weave, (0.3, 0.75), (0.7, 1.25)), 1.0, "MULTIPLY")
+    weave = m.noise(rest, 480, 0)
+    colour = m.mix(m.attribute("colour", "Vector"), m.ramp(weave, (0.3, 0.88), (0.7, 1.12)), 1.0, "MULTIPLY")
     m.set("Base Color", m.mix(colour, m.ramp(m.noise(rest, 30, 3), (0.3, 0.88), (0.7, 1.1)), 1.0, "MULTIPLY"))
     m.set("Roughness", 0.9)
     m.set("Specular IOR Level", 0.2)

@@ -331,10 +331,10 @@ def paint(head, mark, look: Look, names) -> np.ndarray:
     orbit = 0.6 * spot(ex, ey, ez + 0.004, 0.021, 0.03, 0.013) + 0.5 * spot(
         0.013, ey - 0.01, ez + 0.002, 0.008, 0.03, 0.012
     )
-    colour = colour * (1 - np.clip(orbit, 0, 1)[:, None] * np.array([0.10, 0.15, 0.13]))
+    colour = colour * (1 - np.clip(orbit, 0, 1)[:, None] * np.array([0.13, 0.13, 0.10]))
     under = spot(ex - 0.002, ey - 0.01, ez - 0.017, 0.016, 0.03, 0.006)[:, None]
     colour = colour * (1 - under * np.array([0.10, 0.13, 0.08]))
-    colour = colour * (1 - values["eyelids"][:, None] * np.array([0.01, 0.09, 0.08]))
+    colour = colour * (1 - values["eyelids"][:, None] * np.array([0.02, 0.05, 0.04]))
     lip = smooth(values["lips"], 0.05, 1.0)[:, None] * 0.78
     colour = colour * (1 - lip) + np.array(look.lips) * lip
     inner = (smooth(values["inner_mouth"], 0.3, 0.7) * (1 - smooth(values["lips"], 0.2, 0.9)))[:, None]

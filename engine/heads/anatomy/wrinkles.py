@@ -126,7 +126,8 @@ def beard(home: np.ndarray, lips: np.ndarray) -> np.ndarray:
     moustache = between(z, -53, -43, 3) * (1 - smooth(x, 24, 30))
     chin = between(z, -98, -69, 6) * (1 - smooth(x, 30, 40))
     cheek = between(z + 0.45 * np.clip(x - 30, 0, None) - 0.2 * np.clip(y, 0, None), -100, -62, 9) * smooth(x, 22, 32)
-    side = between(y, 8, 24, 7) * between(z, -70, -2, 8) * smooth(x, 48, 56)
+    side = 0.7 * between(y, 30, 42, 18) * between(z, -62, -6, 20) * smooth(x, 44, 60)
     throat = between(z, -118, -98, 10) * between(y, -30, 42, 10) * 0.8
-    whole = np.maximum.reduce([moustache, chin, cheek * (y < 34), side, throat])
-    return whole * (1 - smooth(lips, 0.15, 0.5)) * (y < 50)
+    cheek = cheek * (1 - smooth(y, 30, 52))
+    whole = np.maximum.reduce([moustache, chin, cheek, side, throat])
+    return whole * (1 - smooth(lips, 0.15, 0.5)) * (1 - smooth(y, 52, 64))
