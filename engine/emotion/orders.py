@@ -27,6 +27,9 @@ class Order:
         lasting, until, over: Seconds, or None. pace: Factor on the codes' own times. brief: Seconds a passing one
         lasts.
         times: How often a passing one is repeated; `swing` turns every second one round.
+        firm: An addition that also holds codes at 0 ("mouth closed"), whatever the expression of its beat does there.
+        against: [S] of a denied feeling: how much of each code is its own.
+        onward: A "never" from its beat on, not from the beginning.
         part: The part of the face that an addition moves: the next order to the same part takes its place.
         soft: A "never" that gives way to what other orders need ("not scared, only surprised").
     """
@@ -49,6 +52,9 @@ class Order:
     part: str = ""
     onset: float = 1.0
     offset: float = 1.0
+    firm: bool = False
+    against: np.ndarray | None = None
+    onward: bool = False
 
 
 @dataclass(eq=False)
@@ -67,6 +73,9 @@ class Head:
     region: np.ndarray | None = None
     stopped: bool = False
     lean: str = ""
+    open: bool = False  # no side was said, and one may be
+    kept: bool = False  # a part that keeps still
+    idle: bool = False  # a part whose movement was not understood
 
 
 def part_family(part: str) -> str:
@@ -163,8 +172,9 @@ def _feeling(head: Head) -> Order:
     label, strength = head.value
     name = label.replace("_", " ")
     if head.negated:
-        order = never(emotion(label).face(1.0, head.side) > 0, head, f"no {name}")
-        order.soft = True
+        face = emotion(label).face(1.0, head.side)
+        order = never(face > 0, head, f"no {name}")
+        order.soft, order.against = True, face
         return order
     return label_order(label, _intensity(head, strength), head.side, head.source)
 
@@ -241,6 +251,10 @@ def _facs(head: Head, notes: list[str]) -> Order | None:
     return Order("add", ", ".join(said), head.source, face, mask, exact)
 
 
+#: Movements that pass: seconds and how often.
+_PASSING = {"twitch": (0.22, 2), "flutter": (0.16, 3)}
+
+
 def _move(head: Head, notes: list[str]) -> Order | None:
     part, verbs, values = head.value
     index, table = slots(), data("aus")
@@ -257,14 +271,18 @@ def _move(head: Head, notes: list[str]) -> Order | None:
     side_of = head.side if head.side in ("L", "R") else ""
     faces = index.vector(known, side_of)
     if head.negated:
-        return never((faces > 0) if known else region(part, side_of), head, f"{part} not {' '.join(verbs)}")
+        return never((faces > 0) if any(known.values()) else region(part, side_of), head, f"{part} not {' '.join(verbs)}")
     intensity = _intensity(head, 0.85)
     faces = faces * (intensity if head.number is not None else intensity / 0.85)
     side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
     what = f"{part} {' '.join(verbs)}".strip() + side
     family = part_family(part)
-    mask = region(part, side_of) if not known else faces > 0
-    return Order("add", what, head.source, faces, mask, np.zeros(len(index), dtype=bool), part=family + side_of)
+    mask = region(part, side_of) if not known else index.mask([code for code in known if code in index.aus], side_of) | (faces > 0)
+    firm = any(value == 0 for value in known.values())
+    exact = np.zeros(len(index), dtype=bool)
+    order = Order("add", what, head.source, faces, mask, exact, part=family + side_of, firm=firm)
+    order.brief, order.times = next((_PASSING[verb] for verb in verbs if verb in _PASSING), (None, 1))
+    return order
 
 
 def code_names(codes) -> str:

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from ..contract.errors import MienError
+from .clauses import STARTS, Clause
+from .clauses import clauses as read_clauses
 from .orders import (
     Head,
     Order,
@@ -34,7 +36,7 @@ from .orders import (
     release,
 )  # fmt: skip
 from .tables import data, emotion, slots
-from .words import Tag, normal, tags
+from .words import Tag, normal, stated_rate, tags
 
 MAX_CHARACTERS = 20_000
 #: A word is begun to be felt a little before it is said.
@@ -86,29 +88,6 @@ class Understanding:
     uneven: bool = False
 
 
-@dataclass
-class _Clause:
-    leads: set[str]
-    tags: list[Tag]
-    heads: list[Head] = field(default_factory=list)
-    time: dict[str, Any] = field(default_factory=dict)
-    side: str = ""
-    only: bool = False
-    stop: bool = False
-    relax: bool = False
-    sentence: int = 0
-    lean: str = ""
-    dies: bool = False  # "the laughter dies down": it was there
-
-    @property
-    def source(self) -> str:
-        return " ".join(tag.text for tag in self.tags)
-
-
-_LEADS = ("and", "but", "then", "final", "first", "rest", "before", "after", "without", "become")
-_STARTS = ("at", "word", "span", "edge", "portion", "wait", "later")
-
-
 def understand(text: str, words: Sequence[Spoken] = (), meaning: bool = True) -> Understanding:
     """Read a direction.
 
@@ -126,12 +105,8 @@ def understand(text: str, words: Sequence[Spoken] = (), meaning: bool = True) ->
         )
     clean = normal(text)
     notes: list[str] = []
-    found = _place_words(tags(clean), words, notes)
-    clauses = _clauses(found)
-    memory = _Memory()
-    for clause in clauses:
-        _read_clause(clause, memory, notes)
-    _share_numbers(clauses)
+    found = _place_words(_in_seconds(tags(clean), stated_rate(text)), words, notes)
+    clauses = read_clauses(found, notes)
     _feel_the_rest(clauses, clean, meaning, notes)
     beats = _beats(clauses, notes)
     uneven = any("uneven" in tag for tag in found)
@@ -140,6 +115,24 @@ def understand(text: str, words: Sequence[Spoken] = (), meaning: bool = True) ->
 
 
 # ── words of the line ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _in_seconds(found: list[Tag], rate: float | None) -> list[Tag]:
+    """Frame numbers as seconds, where the text says the frame rate; else they stay −1 − frame."""
+    for tag in found if rate else ():
+        for kind, value in tag.readings.items():
+            if kind == "span":
+                tag.readings[kind] = tuple(_frame_time(item, rate) for item in value)
+            elif kind in _TIMES:
+                tag.readings[kind] = _frame_time(value, rate)
+    return found
+
+
+_TIMES = ("lasting", "over", "until", "wait", "later", "at", "bare")
+
+
+def _frame_time(value, rate: float):
+    return (-1.0 - value) / rate if isinstance(value, float | int) and value < 0 else value
 
 
 def _place_words(found: list[Tag], words: Sequence[Spoken], notes: list[str]) -> list[Tag]:
@@ -176,333 +169,12 @@ def _find_words(wanted: str, bare: list[str], words: Sequence[Spoken]) -> tuple[
     return None
 
 
-# ── clauses ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _clauses(found: list[Tag]) -> list[_Clause]:
-    """Tags → clauses, cut at marks and joining words."""
-    clauses: list[_Clause] = []
-    leads, current, sentence = set(), [], 0
-    coming_from = False
-
-    def close(*new: str) -> None:
-        nonlocal leads, current
-        if current:
-            for part in _part_before_after(leads, current):
-                clauses.append(_Clause(leads, part, sentence=sentence))
-                leads = set()
-            leads, current = set(), []
-        leads |= set(new)
-
-    for position, tag in enumerate(found):
-        joining = next((kind for kind in _LEADS if kind in tag), None)
-        coming_from = ("from" in tag or coming_from) and "stop_mark" not in tag
-        if "to" in tag and (coming_from or _from_here_to(current, found[position + 1 :])) and _has_content(current):
-            close("then", "to")
-        elif "stop_mark" in tag:
-            close("stop")
-            sentence += 1
-        elif "mark" in tag:
-            close("comma")
-        elif joining and not _is_verb_here(tag, found, position):
-            if joining == "become" and not _has_content(current):
-                continue
-            if joining == "before" and not _has_content(current):
-                close("before_next")
-            elif joining == "after" and not _has_content(current):
-                close("after_this")
-            else:
-                close(joining)
-        else:
-            current.append(tag)
-    close()
-    return clauses
-
-
-def _from_here_to(current: list[Tag], coming: list[Tag]) -> bool:
-    """ "A smile into a grin": a feeling or an expression stands on both sides."""
-    if not any("emotion" in tag or "act" in tag for tag in current):
-        return False
-    following = next((tag for tag in coming if "degree" not in tag), None)
-    return following is not None and ("emotion" in following or "act" in following)
-
-
-def _part_before_after(leads: set[str], current: list[Tag]) -> list[list[Tag]]:
-    """ "Before the shock he is cheerful": no mark stands between the two feelings."""
-    feelings = [place for place, tag in enumerate(current) if "emotion" in tag or "act" in tag]
-    timed = any(kind in tag for tag in current for kind in ("word", "quote", "at", "bare"))
-    if leads & {"before_next", "after_this"} and len(feelings) > 1 and not timed:
-        return [current[: feelings[0] + 1], current[feelings[0] + 1 :]]
-    return [current]
-
-
-_CONTENT = ("emotion", "act", "facs", "part", "verb", "situation", "foreign", "relax", "unknown", "stop")
-
-
-def _has_content(current: list[Tag]) -> bool:
-    return any(kind in tag for tag in current for kind in _CONTENT)
-
-
-def _is_verb_here(tag: Tag, found: list[Tag], position: int) -> bool:
-    """A joining word that is also a movement ("still", "turn") is one beside a part of the face."""
-    if "verb" not in tag:
-        return False
-    near = found[max(0, position - 1) : position + 4]
-    for other in near:
-        if "mark" in other or "stop_mark" in other:
-            break
-        if "part" in other and tag["verb"] in (*data("actions")["parts"][other["part"]]["verbs"], "turn", "still"):
-            return True
-    return False
-
-
-@dataclass
-class _Memory:
-    """What "them", "the left one" and a bare verb refer back to."""
-
-    part: str | None = None
-    verbs: tuple[str, ...] = ()
-
-
-def _read_clause(clause: _Clause, memory: _Memory, notes: list[str]) -> None:
-    _read_times(clause)
-    parts = [(place, tag["part"]) for place, tag in enumerate(clause.tags) if "part" in tag]
-    verbs, negations, degrees, numbers = [], [], [], []
-    sides = [(place, tag["side"]) for place, tag in enumerate(clause.tags) if "side" in tag]
-    for place, tag in enumerate(clause.tags):
-        if "not" in tag:
-            negations.append(place)
-        elif "low" in tag:
-            degrees.append((place, -1.0))
-        elif "degree" in tag and not (parts and "verb" in tag):
-            degrees.append((place, tag["degree"]))
-        elif "value" in tag:
-            numbers.append((place, tag["value"], tag["prefix"]))
-        elif "va" in tag:
-            clause.heads.append(Head("va", tag["va"], tag.text, place))
-        elif "facs" in tag and "act" not in tag:
-            clause.heads.append(Head("facs", tag["facs"], tag.text, place))
-            region_of = data("aus")["aus"].get(tag["facs"][0][0], {}).get("region")
-            if region_of in data("actions")["parts"]:  # "eyes closed, then wide open"
-                memory.part, memory.verbs = region_of, ()
-        elif "act" in tag:
-            clause.heads.append(Head("act", tag["act"], tag.text, place))
-        elif "verb" in tag and (parts or ("emotion" not in tag and _fits(memory.part, tag["verb"]))):
-            verbs.append((place, tag["verb"], tag.text))
-        elif (
-            "emotion" in tag
-            and "verb" in tag
-            and any("emotion" in other and "verb" not in other for other in clause.tags)
-        ):
-            continue  # "calms her down": the other word names the feeling
-        elif "meant" in tag and (parts or any(_is_plain(other) for other in clause.tags)):
-            tag.readings = {"unknown": True}  # a misspelt feeling is looked for only where nothing else was found
-        elif "emotion" in tag:
-            clause.heads.append(Head("emotion", tag["emotion"], tag.text, place))
-            if "meant" in tag:
-                notes.append(f"Read {tag.text!r} as {tag['meant']!r}.")
-        elif "foreign" in tag:
-            clause.heads.append(Head("emotion", tag["foreign"], tag.text, place))
-        elif "stop" in tag:
-            clause.stop = True
-        elif "relax" in tag:
-            clause.relax = True
-        elif "only" in tag:
-            clause.only = True
-    negations = [-1] if "without" in clause.leads else negations
-    if clause.stop and clause.leads & {"after", "after_this"} and any(h.kind != "part" for h in clause.heads):
-        clause.stop = False  # "once the anger fades": there was anger
-    elif clause.stop:
-        clause.dies = not negations and any(
-            head.kind in ("emotion", "act") and head.place < place
-            for head in clause.heads for place, tag in enumerate(clause.tags) if "stop" in tag
-        )  # fmt: skip
-    more = (clause.tags and clause.tags[-1].text == "lower") or any(
-        word in _COMPARED for tag in clause.tags for word in tag.text.split()
-    )
-    if more and sides and sides[0][1] in ("L", "R"):
-        clause.lean = sides[0][1]
-    _read_moves(clause, parts, verbs, sides, memory, notes)
-    _modify(clause, negations, degrees, numbers, sides)
-
-
-#: "The left one higher": one side does more than the other.
-_COMPARED = frozenset(
-    ["higher", "more", "stronger", "further", "wider", "bigger", "tighter", "harder", "deeper", "farther"]
-)
-
-
-def _is_plain(tag: Tag) -> bool:
-    return "meant" not in tag and any(kind in tag for kind in ("emotion", "act", "facs"))
-
-
-def _fits(part: str | None, verb: str) -> bool:
-    return part is not None and verb in data("actions")["parts"][part]["verbs"]
-
-
-def _read_times(clause: _Clause) -> None:
-    """Times, pace and repetition of a clause into `clause.time`."""
-    seen_head = False
-    for place, tag in enumerate(clause.tags):
-        for kind in ("at", "span", "edge", "lasting", "over", "until", "wait", "later", "word", "portion", "times"):
-            if kind in tag:
-                clause.time.setdefault(kind, tag[kind])
-        if "bare" in tag:
-            # "3 s angry" says when, "angry 3 s" how long.
-            clause.time.setdefault("lasting" if seen_head else "at", tag["bare"])
-        for kind in ("slow", "sudden", "brief", "micro"):
-            if kind in tag:
-                clause.time[kind] = True
-        seen_head = seen_head or (place < len(clause.tags) and any(kind in tag for kind in _CONTENT))
-
-
-def _read_moves(clause: _Clause, parts, verbs, sides, memory: _Memory, notes: list[str]) -> None:
-    """Pair parts with verbs: "raise the left upper lip", "eyes wide", "look down to the left"."""
-    table = data("actions")["parts"]
-    steered = ("gaze", "head", "jaw", "mouth", "eyes")
-    named = bool(parts)
-    names = [name for _, name in parts]
-    if "eyes" in names and "gaze" in names:  # "eyes look left"
-        parts = [entry for entry in parts if entry[1] != "eyes"]
-    turning_on = bool(sides) and memory.part in ("gaze", "head") and not clause.heads
-    if not parts and memory.part and (verbs or turning_on):
-        parts = [(verbs[0][0] if verbs else sides[0][0], memory.part)]
-    for place, name in parts:
-        known = table[name]["verbs"]
-        near = sorted((entry for entry in verbs), key=lambda entry: abs(entry[0] - place))
-        chosen = _verbs_of(name, [verb for _, verb, _ in near if verb in known], alone=len(parts) == 1)
-        turning = name in steered and sides and _steers(name, verbs, known)
-        # "The mouth to the left" is a direction, "the left half of the mouth" is not.
-        turning = turning and (name in ("gaze", "head") or sides[-1][0] > place)
-        if turning:
-            side = "left" if sides[0][1] == "L" else "right"
-            if "tilt" in chosen:
-                chosen = [f"tilt {side}"]
-            elif side in known:
-                chosen = [verb for verb in chosen if verb not in ("away",)] + [side]
-        bare = not (chosen or verbs or clause.heads) and "" not in known
-        again = "and" in clause.leads or name == memory.part
-        if bare and again and memory.verbs and _fits(name, memory.verbs[0]):
-            chosen = [memory.verbs[0]]  # "raise the brows and the chin", "left brow up, right brow a little"
-        if "" in known and not chosen:
-            chosen = [""]
-        source = " ".join(tag.text for tag in clause.tags if "part" in tag or "verb" in tag or "side" in tag)
-        if chosen:
-            values: dict[str, float] = {}
-            for verb in chosen:
-                # "Turn the head right … and back": back to where it was.
-                values.update({} if verb == "back" and not named else known[verb])
-            side = "" if turning else "?"
-            if table[name].get("one_sided"):
-                side = "one"
-            clause.heads.append(Head("move", (name, tuple(chosen), values), source, place, side=side))
-            memory.part, memory.verbs = name, tuple(chosen)
-        elif name not in ("gaze",):
-            if verbs:
-                notes.append(
-                    f"A {name} cannot {verbs[0][2]!r}; it was left as it is.".replace("A eyes", "Eyes").replace(
-                        "A ", "The ", 1
-                    )
-                )
-            clause.heads.append(Head("part", name, source, place))
-            memory.part = name
-        else:
-            memory.part = name
-
-
-def _verbs_of(name: str, found: list[str], alone: bool) -> list[str]:
-    """Which of the verbs near a part it does: "shut the eyes tight" both, "open the eyes wide" the one that moves."""
-    if name in ("gaze", "head"):
-        return found[:2]
-    known = data("actions")["parts"][name]["verbs"]
-    found = [verb for verb in found if verb != "open"] if "wide" in found else found
-    moving = [verb for verb in found if known[verb]]
-    if alone and len(moving) > 1 and set(moving[:2]) in ({"close", "tight"}, {"close", "press"}, {"up", "together"}):
-        return moving[:2]
-    return (moving or found)[:1]
-
-
-def _steers(name: str, verbs, known) -> bool:
-    """Whether left and right are a direction here, not a side: always for gaze and head, for others without a verb
-    of their own."""
-    used = {verb for _, verb, _ in verbs}
-    if name in ("gaze", "head"):
-        return True
-    return bool(used & {"turn", "dart"}) or (not (used & set(known)) and name in ("jaw", "mouth"))
-
-
-def _modify(clause: _Clause, negations, degrees, numbers, sides) -> None:
-    """Give heads their negation, degree, number and side."""
-    heads = sorted(clause.heads, key=lambda head: head.place)
-    clause.heads = heads
-    for head in heads:
-        moved = head.kind == "move"
-        head.negated = any(place < head.place or moved for place in negations)
-        head.stopped = clause.stop
-    for place, factor in degrees:
-        target = next((head for head in heads if head.place > place), heads[-1] if heads else None)
-        if target is None:
-            continue
-        if factor < 0:
-            target.low = True
-        elif target.degree is None:
-            target.degree = factor
-        elif min(target.degree, factor) < 1:  # "a very slight hint": less, but not a tenth
-            target.degree = 0.85 * min(target.degree, factor)
-        else:
-            target.degree *= 1 + 0.6 * (factor - 1)
-    for place, value, prefix in numbers:
-        before = [head for head in heads if head.place < place and head.number is None and head.kind != "part"]
-        after = [head for head in heads if head.place > place]
-        for head in before or ([] if prefix else after[:1]):
-            head.number = value
-    for place, side in sides:
-        _give_side(clause, heads, place, side)
-    if not sides and any("one" in tag for tag in clause.tags):
-        for head in heads:
-            head.side = "one" if head.side == "?" else head.side
-    for head in heads:
-        if head.side in ("?", "one"):
-            head.side = "L" if head.side == "one" else ""
-
-
-def _give_side(clause: _Clause, heads: list[Head], place: int, side: str) -> None:
-    if not heads:
-        clause.side = side
-        return
-    free = [head for head in heads if head.side in ("", "?", "one") and not (head.kind == "move" and head.side == "")]
-    # Feelings have no side of their own where a part of the face is named that has: "left eyebrow sceptically raised".
-    sided = [head for head in free if head.kind != "emotion" or _is_lopsided(head)]
-    free = sided or free
-    # One side in a clause is everybody's; with several, each goes to what follows it, or else to what stands before.
-    count = sum("side" in tag for tag in clause.tags)
-    chosen = free if count == 1 else [head for head in free if head.place > place][:1] or free[-1:]
-    for head in chosen:
-        head.side = side
-
-
-def _is_lopsided(head: Head) -> bool:
-    return any(isinstance(spec, dict) for spec in emotion(head.value[0]).aus.values())
-
-
-def _share_numbers(clauses: list[_Clause]) -> None:
-    """ "AU4 and AU7 at 0.3": a code without a number takes that of the code joined to it."""
-    for first, second in zip(reversed(clauses[:-1]), reversed(clauses), strict=False):
-        if not (second.leads <= {"and", "comma"} and "and" in second.leads and first.heads and second.heads):
-            continue
-        number = second.heads[0].number
-        if number is not None and second.heads[0].kind == "facs":
-            for head in first.heads:
-                if head.kind == "facs" and head.number is None:
-                    head.number = number
-
-
 # ── feelings that no word names ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _feel_the_rest(clauses: list[_Clause], clean: str, meaning: bool, notes: list[str]) -> None:
+def _feel_the_rest(clauses: list[Clause], clean: str, meaning: bool, notes: list[str]) -> None:
     """Sentences in which nothing was understood: ask the sentence model, else look for telling situations."""
-    groups: list[list[_Clause]] = []
+    groups: list[list[Clause]] = []
     for clause in clauses:
         if (
             groups
@@ -537,7 +209,7 @@ def _feel_the_rest(clauses: list[_Clause], clean: str, meaning: bool, notes: lis
                     tag.readings.pop("unknown", None)
 
 
-def _ask(text: str, clean: str, group: list[_Clause], notes: list[str], hint: str | None) -> tuple[str, float] | None:
+def _ask(text: str, clean: str, group: list[Clause], notes: list[str], hint: str | None) -> tuple[str, float] | None:
     from . import meaning as model
 
     # The words before the first tag were fillers, yet they help the model: "as if he ..."
@@ -548,7 +220,7 @@ def _ask(text: str, clean: str, group: list[_Clause], notes: list[str], hint: st
     return found.label, found.intensity
 
 
-def _widen(clean: str, group: list[_Clause]) -> str:
+def _widen(clean: str, group: list[Clause]) -> str:
     start = max((clean.rfind(mark, 0, group[0].tags[0].start) for mark in ".!?;\n,"), default=-1) + 1
     return clean[start : group[-1].tags[-1].end].strip()
 
@@ -556,67 +228,68 @@ def _widen(clean: str, group: list[_Clause]) -> str:
 # ── beats ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _beats(clauses: list[_Clause], notes: list[str]) -> list[Beat]:
+def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
     """Clauses → beats with orders."""
+    _settle_relations(clauses)
+    _settle_denied_times(clauses)
     beats: list[Beat] = [Beat()]
     waiting: dict[str, Any] = {}
     wait = 0.0
     swap: int | None = None
-    sentence = -1
+    spoke = -1  # the sentence in which something was said last
     for position, clause in enumerate(clauses):
         own = clause.time
         coming = next((other for other in clauses[position + 1 :] if other.heads), None)
-        if clause.dies and coming and not _last_orders(beats) and not own:
-            clause.stop = False
+        if clause.dies and coming and not _last_orders(beats) and not own and clause.heads:
+            # "The laughter dies down, she looks worried": there was laughter.
+            clause.stop = clause.dies = False
             for head in clause.heads:
                 head.stopped = False
             coming.leads.add("then")
         if _leans_back(clause, beats):
             lean(_last_orders(beats)[-1], clause.lean)
             continue
-        if clause.side and not clause.heads and _last_orders(beats):
-            if clause.leads & {"then", "final"} or set(own) & set(_STARTS):  # "the right brow, then the left one"
-                beats.append(Beat([replace(_last_orders(beats)[-1])]))
-            _turn_side(beats, clause.side)
-            _start(beats[-1], clause)
+        if clause.silent and _last_orders(beats) and _say_again(clause, beats):
+            spoke = clause.sentence
             continue
-        silent = not clause.heads and not clause.relax and not clause.stop
-        if not silent:
-            sentence = clause.sentence
-        else:
+        if clause.silent:
+            follows = next((other for other in clauses[position + 1 :] if not other.silent), None)
+            follows = follows if follows and follows.sentence == clause.sentence else None
+            apart = bool(follows and follows.leads & {"then", "final"} and follows.leads & {"comma", "stop"})
+            started = bool(follows and (apart or set(follows.time) & set(STARTS)))
+            if "aside" in own:  # "sad (2 s)" says how long, "(2 s) sad" when
+                own["lasting" if _last_orders(beats) and spoke == clause.sentence else "at"] = own.pop("aside")
+                started = started or "lasting" in own
             if "wait" in own:
                 wait += float(own["wait"])
-            elif own:
-                follows = next(
-                    (other for other in clauses[position + 1 :] if other.heads or other.relax or other.stop), None
-                )
-                follows = follows if follows and follows.sentence == clause.sentence else None
-                if follows and not (set(follows.time) & set(_STARTS)) and not follows.leads & {"then", "final"}:
-                    waiting = {**waiting, **own}
-                elif beats[-1].orders and clause.sentence == sentence:
-                    _give_time(beats, clause)
-            if clause.leads & {"then", "final"} and position + 1 < len(clauses):
-                clauses[position + 1].leads |= clause.leads & {"then", "final"}
+            elif own and follows and not started and not (own.keys() == {"lasting"} and beats[-1].orders):
+                waiting = {**waiting, **own}
+            elif own and beats[-1].orders and (clause.sentence == spoke or own.keys() & {"lasting", "until"}):
+                _give_time(beats, clause)
+            elif own and position + 1 < len(clauses):  # "2 s in. Her face falls."
+                waiting = {**waiting, **own}
+            if clause.leads & {"then", "final", "first"} and position + 1 < len(clauses):
+                clauses[position + 1].leads |= clause.leads & {"then", "final", "first"}
             continue
+        spoke = clause.sentence
         if _only_masks(clause, beats):
             if own:  # "wink with the left eye at 1 s"
                 _give_time(beats, clause)
             continue
         clause.time = own = {**waiting, **own}
         waiting = {}
-        if _begins_new(clause, beats[-1], wait):
-            beats.append(Beat(final="final" in clause.leads))
-        beat = beats[-1]
-        beat.final = beat.final or "final" in clause.leads
-        if wait and beat.start is None:
-            beat.start, wait = wait, 0.0
-        if "rest" in clause.leads:
-            beat = Beat(background=True, start=0.0)
-            beats.insert(0, beat)
+        beat = _beat_for(clause, beats, wait)
+        if wait and beat.start is None and beat.after is None and beat is beats[-1]:
+            if any(other.orders for other in beats[:-1]):
+                before = [order.lasting or 0.0 for order in _last_orders(beats[:-1])]
+                beat.after, wait = wait + max(before), 0.0
+            else:
+                beat.start, wait = wait, 0.0
         _start(beat, clause)
         orders = _orders(clause, beats, beat, notes)
         for order in orders:
             _timing(order, clause)
+            order.onward = bool(clause.leads & {"then", "final"}) and len(beats) > 1
         beat.orders += orders
         following = position + 1 < len(clauses) and "word" not in own
         if "before_next" in clause.leads and following:
@@ -632,11 +305,103 @@ def _beats(clauses: list[_Clause], notes: list[str]) -> list[Beat]:
     return [beat for beat in beats if beat.orders]
 
 
+def _settle_relations(clauses: list[Clause]) -> None:
+    """ "X, but only once Y": with nothing after it, "once Y" speaks about what was said before."""
+    for place, clause in enumerate(clauses):
+        alone = {"after_this": "after", "before_next": "before"}
+        for lead, other in alone.items():
+            if lead not in clause.leads or clause.silent:
+                continue
+            coming = any(c.sentence == clause.sentence and not c.silent for c in clauses[place + 1 :])
+            before = any(c.sentence == clause.sentence and not c.silent for c in clauses[:place])
+            if before and not coming:
+                clause.leads.discard(lead)
+                clause.leads.add(other)
+
+
+def _settle_denied_times(clauses: list[Clause]) -> None:
+    """ "Not smiling at first; the smile arrives at 2 s", "does not react until 3 s, when …": nothing, then something."""
+    for clause, coming in zip(clauses, clauses[1:], strict=False):
+        if "first" in clause.leads and clause.heads and all(head.negated for head in clause.heads):
+            clause.heads = []
+            clause.leads.discard("first")
+            coming.leads.add("then")
+
+
+def _beat_for(clause: Clause, beats: list[Beat], wait: float) -> Beat:
+    """The beat that a clause belongs to; a new one where it begins something."""
+    if "rest" in clause.leads and beats[-1].orders:
+        beats.insert(0, Beat(background=True, start=0.0))
+        return beats[0]
+    if "first" in clause.leads and beats[-1].orders and not clause.time.keys() & set(STARTS):
+        # "A smile, but first a frown": in front of what was said before.
+        place = next((number for number, beat in enumerate(beats) if not beat.background), 0)
+        if beats[place].start == 0.0:
+            beats[place].start = None
+        beats.insert(place, Beat(start=0.0))
+        return beats[place]
+    if _begins_new(clause, beats[-1], wait):
+        beats.append(Beat(final="final" in clause.leads))
+    beats[-1].final = beats[-1].final or "final" in clause.leads
+    return beats[-1]
+
+
+def _say_again(clause: Clause, beats: list[Beat]) -> bool:
+    """ "…, then the other one", "the right one follows at 2 s", "80 % left, 20 % right": what was said before, on
+    another side or as much as this. True if the clause is done with."""
+    last = _last_orders(beats)[-1]
+    if not clause.side and not clause.again:
+        return False
+    if clause.number is not None and clause.side in ("L", "R"):
+        _weigh_side(last, clause.side, clause.number)
+        return True
+    apart = bool(clause.leads & {"then", "final", "after_this"} or set(clause.time) & set(STARTS))
+    source = next(beat for beat in reversed(beats) if beat.orders)
+    other = bool(last.part.endswith(("L", "R")) or "on the " in last.what)
+    if clause.again or apart:
+        orders = [replace(order) for order in source.orders if order.kind in ("state", "add")][-1:]
+        if not orders:
+            return False
+        if clause.only:
+            orders = [release(last.mask & ~slots().mask(slots().aus, clause.side), _head_of(clause), "the other side let go"),
+                      *orders]  # fmt: skip
+        beats.append(Beat(orders))
+    elif other and "and" in clause.leads and clause.side in ("L", "R"):
+        source.orders.append(replace(last))  # "raise the left brow and the right"
+    _turn_side(beats, clause.side or "B")
+    _start(beats[-1], clause)
+    for order in beats[-1].orders if clause.again or apart else ():
+        order.until = order.lasting = None
+        _timing(order, clause)
+        order.kind = "add" if order.kind == "state" else order.kind
+    return True
+
+
+def _head_of(clause: Clause) -> Head:
+    return Head("part", "", clause.source, 0)
+
+
+def _weigh_side(order: Order, side: str, value: float) -> None:
+    """One side of what was said before gets a strength of its own."""
+    index = slots()
+    rows, others = index.sides == side, (index.sides != "") & (index.sides != side)
+    most = np.zeros(len(index))
+    most[rows] = np.maximum(order.face[rows], order.face[others]) if rows.sum() == others.sum() else order.face[rows]
+    top = float(most.max(initial=0.0))
+    if top <= 0:
+        return
+    order.face = order.face.copy()
+    order.face[rows] = most[rows] * value / top
+    order.mask = order.mask | (order.face > 0)
+    order.feelings = []
+    order.what += f", {'left' if side == 'L' else 'right'} at {value:.2f}"
+
+
 def _last_orders(beats: list[Beat]) -> list[Order]:
     return next((beat.orders for beat in reversed(beats) if beat.orders), [])
 
 
-def _leans_back(clause: _Clause, beats: list[Beat]) -> bool:
+def _leans_back(clause: Clause, beats: list[Beat]) -> bool:
     """ "Both brows up, the left one higher": says how the sides of what was said before differ."""
     last = _last_orders(beats)
     if not clause.lean or not last or last[-1].kind not in ("state", "add") or clause.leads & {"then", "final"}:
@@ -676,7 +441,7 @@ def _swap(beats: list[Beat], place: int) -> None:
         beats[place], beats[place + 1] = beats[place + 1], beats[place]
 
 
-def _only_masks(clause: _Clause, beats: list[Beat]) -> bool:
+def _only_masks(clause: Clause, beats: list[Beat]) -> bool:
     """A clause that names parts alone narrows, or spares, what was said before it. True if that was all it did."""
     if not clause.heads or any(head.kind != "part" for head in clause.heads) or clause.relax:
         return False
@@ -686,7 +451,7 @@ def _only_masks(clause: _Clause, beats: list[Beat]) -> bool:
     for head in clause.heads:
         named |= region(head.value, head.side)
     negated = clause.heads[0].negated
-    if clause.stop or negated:
+    if clause.stop or negated or (clause.heads[0].idle and not clause.only):
         return False
     side = clause.heads[0].side
     if side in ("L", "R") and last and (last[-1].kind == "add" or not last[-1].feelings):  # "wink with the right eye"
@@ -705,19 +470,22 @@ def _only_masks(clause: _Clause, beats: list[Beat]) -> bool:
     return True
 
 
-def _begins_new(clause: _Clause, beat: Beat, wait: float) -> bool:
+def _begins_new(clause: Clause, beat: Beat, wait: float) -> bool:
     if not beat.orders:
         return False
     if beat.background:
         return True
-    if wait or set(clause.time) & set(_STARTS):
+    if wait or set(clause.time) & set(STARTS):
         return True
     if clause.leads & {"then", "final", "before", "after"}:
         return True
     expressive = any(_is_state(head) for head in clause.heads) or clause.relax
+    if (clause.relax or clause.stop) and not clause.heads:
+        return True
     if clause.leads & {"stop", "become"} and expressive and beat.has_state:
         return True
-    return any(order.kind == "state" and order.lasting is not None for order in beat.orders) and expressive
+    passing = [order for order in beat.orders if order.kind == "state" and (order.lasting or order.brief) is not None]
+    return bool(passing) and expressive
 
 
 def _is_state(head: Head) -> bool:
@@ -728,7 +496,7 @@ def _is_state(head: Head) -> bool:
     )
 
 
-def _start(beat: Beat, clause: _Clause) -> None:
+def _start(beat: Beat, clause: Clause) -> None:
     own = clause.time
     if beat.start is not None:
         return
@@ -757,8 +525,10 @@ def _start(beat: Beat, clause: _Clause) -> None:
         beat.start = 0.0
 
 
-def _timing(order: Order, clause: _Clause) -> None:
+def _timing(order: Order, clause: Clause) -> None:
     own = clause.time
+    if order.kind == "release":  # what is let go stays so
+        own = {kind: value for kind, value in own.items() if kind in ("slow", "sudden")}
     if "word" in own and "before_next" in clause.leads:
         order.until = own["word"][0]
     elif "word" in own and not clause.leads & {"after", "after_this"}:
@@ -767,9 +537,11 @@ def _timing(order: Order, clause: _Clause) -> None:
         order.until = own["span"][1]
     if "edge" in own and own["edge"][0] != "last":
         order.lasting = own["edge"][1]
-    for key in ("lasting", "until", "over"):
+    for key in ("lasting", "until", "over") if order.kind != "release" else ():
         if key in own:
             setattr(order, key, float(own[key]))
+    if "lasting" in own and "wait" in own:
+        order.lasting = float(own["lasting"])
     if "over" in own and "to" in clause.leads:  # "from A to B over 4 s": A is seen first, and B whole at the end
         order.over = 0.75 * float(own["over"])
     if any("keep" in tag for tag in clause.tags) and order.kind == "state" and order.lasting is None:
@@ -789,7 +561,7 @@ def _timing(order: Order, clause: _Clause) -> None:
         order.brief = order.brief or 0.7
 
 
-def _give_time(beats: list[Beat], clause: _Clause) -> None:
+def _give_time(beats: list[Beat], clause: Clause) -> None:
     """A time that stands alone at the end belongs to what was said before it; "and at 3 s" says it again."""
     beat = next((beat for beat in reversed(beats) if beat.orders), None)
     if beat is None:
@@ -811,7 +583,7 @@ def _give_time(beats: list[Beat], clause: _Clause) -> None:
 # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _orders(clause: _Clause, beats: list[Beat], beat: Beat, notes: list[str]) -> list[Order]:
+def _orders(clause: Clause, beats: list[Beat], beat: Beat, notes: list[str]) -> list[Order]:
     """The orders of one clause."""
     if clause.relax and not clause.heads:
         return [neutral("relaxed", clause.source, let_go=True)]
@@ -859,7 +631,7 @@ def _agree_on_sides(orders: list[Order]) -> None:
                     make_way(order, moved, side)
 
 
-def _is_narrowed(order: Order, head: Head, mask: np.ndarray, clause: _Clause) -> bool:
+def _is_narrowed(order: Order, head: Head, mask: np.ndarray, clause: Clause) -> bool:
     """An expression that lives in the named part anyway is whole there: "pouting lips"."""
     if head.kind != "act" or clause.only or order.kind == "never":
         return True
@@ -876,13 +648,19 @@ def _narrow(order: Order, mask: np.ndarray, regions: list[Head], beats: list[Bea
     order.what += f", in the {where} alone"
 
 
-def _stop(order: Order, head: Head, beats: list[Beat], beat: Beat, clause: _Clause) -> list[Order]:
+def _stop(order: Order, head: Head, beats: list[Beat], beat: Beat, clause: Clause) -> list[Order]:
     """ "Stop smiling at 2 s": let go, and where nobody had said so before, it was there until then."""
     earlier = [
         other for entry in beats if entry is not beat for other in entry.orders if other.kind in ("state", "add")
     ]
     active = any((other.face * (order.mask & (order.face > 0))).any() for other in earlier)
     let_go = release(order.mask & (order.face > 0), head, f"no more {head.source}")
+    if clause.dies and not active and not clause.time.keys() & {"at", "word", "portion", "span", "edge"}:
+        # "A smile that slowly fades": it is there first.
+        let_go.pace = 3.0 if clause.time.get("slow") else 1.0
+        order.lasting = clause.time.get("lasting")
+        beats.insert(beats.index(beat) + 1, Beat([let_go]))
+        return [order]
     if not active and beat.start is not None and clause.time.keys() & {"at", "word", "portion"}:
         first = Beat([order], start=0.0)
         beats.insert(beats.index(beat), first)
@@ -891,7 +669,7 @@ def _stop(order: Order, head: Head, beats: list[Beat], beat: Beat, clause: _Clau
     return [let_go]
 
 
-def _note_unknown(clauses: list[_Clause], found: list[Tag], beats: list[Beat], notes: list[str]) -> None:
+def _note_unknown(clauses: list[Clause], found: list[Tag], beats: list[Beat], notes: list[str]) -> None:
     unknown = [tag.text for tag in found if "unknown" in tag and re.search(r"\w", tag.text)]
     if not found or not any(re.search(r"\w", tag.text) for tag in found):
         notes.append("The direction is empty, so the face stays neutral.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def perform(
     if asymmetry is not None and not 0.0 <= asymmetry <= 1.0:
         raise MienError(f"The asymmetry is {asymmetry}; give one from 0 to 1.")
     notes = list(understanding.notes)
-    beats = understanding.beats
+    beats = [_in_seconds(beat, fps) for beat in understanding.beats]
     if len(beats) > MAX_BEATS:
         notes.append(f"The direction has {len(beats)} beats; the first {MAX_BEATS} were taken.")
         beats = beats[:MAX_BEATS]
@@ -141,9 +141,17 @@ def perform(
 # ── when ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _seconds(value: float, fps: float) -> float:
-    """Frame numbers come as −1 − frame."""
-    return (-1.0 - value) / fps if value < 0 else value
+def _in_seconds(beat: Beat, fps: float) -> Beat:
+    """The beat with frame numbers, which come as −1 − frame, as seconds."""
+
+    def seconds(value):
+        return (-1.0 - value) / fps if isinstance(value, float | int) and value < 0 else value
+
+    orders = [
+        replace(order, lasting=seconds(order.lasting), until=seconds(order.until), over=seconds(order.over))
+        for order in beat.orders
+    ]
+    return replace(beat, orders=orders, start=seconds(beat.start), after=seconds(beat.after))
 
 
 def schedule(
@@ -157,7 +165,7 @@ def schedule(
     fixed: list[float | None] = [None] * len(beats)
     for place, beat in enumerate(beats):
         if isinstance(beat.start, float | int):
-            fixed[place] = _seconds(float(beat.start), fps)
+            fixed[place] = float(beat.start)
     length = duration or max(_free_length(beats, fixed, fps), at_least)
     for place, beat in enumerate(beats):
         if isinstance(beat.start, tuple):
@@ -198,7 +206,7 @@ def _free_length(beats: Sequence[Beat], fixed: list[float | None], fps: float) -
         last = _stay(beat, fps) + (LAST_SECONDS - BEAT_SECONDS)
         ends = [start + last]
         ends += [start + order.lasting + 1.0 for order in beat.orders if order.lasting is not None]
-        ends += [_seconds(order.until, fps) + 1.0 for order in beat.orders if order.until is not None]
+        ends += [order.until + 1.0 for order in beat.orders if order.until is not None]
         end, now = max(end, *ends), max(now, start + _stay(beat, fps))
     return float(min(max(end, LAST_SECONDS), MAX_UNASKED))
 
@@ -222,7 +230,7 @@ def _fill(beats: Sequence[Beat], fixed: list[float | None], length: float, bound
             continue
         ends = [order.until for order in before.orders if order.until is not None]
         if ends:
-            starts.append(max(previous, _seconds(ends[0], fps)))
+            starts.append(max(previous, ends[0]))
             continue
         step = _stay(before, fps)
         ahead = next(((k, when) for k, when in enumerate(fixed[place:], place) if when is not None), None)
@@ -241,14 +249,14 @@ def _spans(beats: Sequence[Beat], starts: list[float], length: float, notes: lis
     for place, (beat, start) in enumerate(zip(beats, starts, strict=True)):
         for order in beat.orders:
             if order.kind == "never":
-                timed = isinstance(beat.start, float | int) and beat.start and not beat.background
+                timed = order.onward or (isinstance(beat.start, float | int) and beat.start and not beat.background)
                 spans.append(_Span(start if timed else 0.0, length, order, place))
                 continue
             end, closes = length, False
             if order.lasting is not None:
                 end, closes = start + order.lasting, True
             elif order.until is not None:
-                end, closes = _seconds(order.until, fps), True
+                end, closes = order.until, True
                 if end <= start:
                     notes.append(f"{order.source!r} would end at {end:g} s, before it begins; its end was left open.")
                     end, closes = length, False
@@ -257,10 +265,13 @@ def _spans(beats: Sequence[Beat], starts: list[float], length: float, notes: lis
                 continue
             asked = beat.start is not None and start > 0
             spans.append(_Span(start, min(end, length), order, place, closes and end < length, asked=asked))
-    wanted = np.any([span.order.face > 0.1 for span in spans if span.order.kind in ("state", "add")] or [False], axis=0)
+    shown = [span.order.face for span in spans if span.order.kind in ("state", "add")]
+    wanted = np.max(shown or [np.zeros(len(slots()))], axis=0)
     for span in spans:
         if span.order.soft:
-            span.order.mask = span.order.mask & ~wanted
+            # What another order needs more than the denied feeling is made of it stays.
+            least = 0.1 if span.order.against is None else np.maximum(0.1, 0.4 * span.order.against)
+            span.order.mask = span.order.mask & (wanted <= least)
     return [span for span in spans if span.start < length]
 
 
@@ -317,26 +328,40 @@ def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
     ]
     cleared = max(let_go, default=-1.0)
     added, exact = np.zeros(size), np.zeros(size, dtype=bool)
+    firm = np.zeros(size, dtype=bool)
     moved: dict[str, np.ndarray] = {}
     for span in sorted(here, key=lambda entry: (entry.start, entry.beat)):
         order = span.order
+        if order.kind == "add" and span.start < since and not span.closes and _gives_way(order, values):
+            continue
         if order.kind == "add" and span.start >= cleared:
             for part in _replaced(order.part, moved):
-                added = np.where(moved.pop(part) & _side_mask(order.part), 0.0, added)
+                gone = moved.pop(part) & _side_mask(order.part)
+                added, firm = np.where(gone, 0.0, added), firm & ~gone
             if order.part:
                 moved[order.part] = order.mask
             added = np.where(order.mask, order.face * span.sign, added)
             exact = np.where(order.mask, order.exact, exact)
+            firm = np.where(order.mask, order.firm and span.start >= since, firm)
         elif order.kind == "release":
             added = np.where(order.mask, 0.0, added)
             if span.start > since:
                 values = np.where(order.mask, 0.0, values)
-    values = np.where(exact, added, np.where(np.abs(added) > values, added, values))
+    values = np.where(exact | firm, added, np.where(np.abs(added) > values, added, values))
     for span in here:
         if span.order.kind == "never":
             values = np.where(span.order.mask, 0.0, values)
     swing = np.sign(values)
     return slots().resolve(np.abs(values), exact) * swing, exact
+
+
+def _gives_way(order: Order, values: np.ndarray) -> bool:
+    """A movement from before an expression ends where that expression uses the same part of the face itself."""
+    if order.exact.any() or not order.part:
+        return False
+    regions = np.array([slots().aus[code]["region"] for code in slots().codes])
+    mine = set(regions[order.mask & ((order.face > 0) | order.firm)])
+    return bool(mine & set(regions[values > 0.15]))
 
 
 def _replaced(part: str, moved: dict[str, np.ndarray]) -> list[str]:

@@ -24,9 +24,11 @@ _DIGITS = r"\d+(?:[.,]\d+)?"
 _NUMBER = rf"(?:{_DIGITS}|{_SPELT})"
 _BEFORE_UNIT = rf"(?:{_DIGITS}\s*(?:and\s+a\s+half\s*)?-?|{_SPELT}[\s-]+(?:and\s+a\s+half\s+)?)"
 _UNIT = r"(?:" + "|".join(sorted(data("grammar")["units"], key=len, reverse=True)) + r")(?![^\W\d_])"
-_TIME = rf"(?:\d{{1,2}}:\d{{2}}(?:\.\d+)?|frames?\s+\d+|{_BEFORE_UNIT}{_UNIT}(?:\s+and\s+a\s+half)?)"
-_VALUE = r"(?:\d+(?:[.,]\d+)?\s*(?:%|per\s?cent)|\d*[.,]\d+|\d)"
+_TIME = rf"(?:\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:\.\d+)?|frames?\s+\d+|\d+\s*-?frames?\b|{_BEFORE_UNIT}{_UNIT}(?:\s+and\s+a\s+half)?)"
+_VALUE = r"(?:\d+(?:[.,]\d+)?\s*(?:%|per\s?cent)|\d*[.,]\d+|\d{1,3})"
 _LETTER = r"[^\W\d_]"
+#: Strengths end here; a number beyond it is something else.
+MOST_STRENGTH = 1.5
 
 #: In order: what comes first wins where several fit at one place.
 _SCANNER = re.compile(
@@ -34,31 +36,34 @@ _SCANNER = re.compile(
         f"(?P<{name}>{pattern})"
         for name, pattern in (
             ("quote", r"\"[^\"]{1,120}\"|(?<![^\W_])'[^']{1,80}'(?![^\W_])"),
-            ("span", rf"(?:\b(?:from|between)\s+)(?:{_TIME}|{_NUMBER})\s*(?:to|until|till|and|-|–|…)\s*{_TIME}"
+            ("span", rf"(?:\b(?:from|between)\s+)(?:{_TIME}|{_NUMBER})\s*(?:to|until|till?|and|through|-+>?|=>|→|–|—|…)\s*{_TIME}"
+                     rf"|(?<![\w.]){_TIME}\s*(?:to|until|till?|through|-+>?|=>|→|–|—|…)\s*{_TIME}"
                      rf"|(?<![\w.])(?:\d+(?:\.\d+)?)\s*(?:s|sec)?\s*(?:-|–|to)\s*\d+(?:\.\d+)?\s*{_UNIT}"),
             ("edge", rf"\b(?:(?:in|for|during|within|over)\s+)?(?:the\s+)?(?:very\s+)?(?:first|last|final|next)\s+"
                      rf"(?:{_NUMBER}\s+)?{_UNIT}"),
-            ("lasting", rf"\b(?:for|lasting|lasts|during|held)\s+(?:(?:about|around|just|only|for)\s+)?{_TIME}"),
+            ("lasting", rf"\b(?:for|lasting|lasts|last|during|held|hold(?:s|ing)?(?:\s+(?:it|that|this|them))?(?:\s+for)?)\s+(?:(?:about|around|just|only|for)\s+)?{_TIME}"),
             ("stretch", rf"\b{_TIME}\s+of\b"),
             ("va", r"\bvalence\s*(?:at|of|[=:])?\s*[-+]?\d*\.?\d+\s*(?:,|and|;)?\s*(?:and\s+)?"
                    r"arousal\s*(?:at|of|[=:])?\s*[-+]?\d*\.?\d+"),
             ("over", rf"\b(?:over|within|across|in\s+the\s+course\s+of|taking|takes|through|throughout)\s+"
                      rf"(?:the\s+)?(?:next\s+|course\s+of\s+|about\s+)?{_TIME}"),
-            ("until", rf"\b(?:until|till|up\s+to|before)\s+{_TIME}"),
+            ("until", rf"\b(?:until|till?|up\s+to|up\s+until|before|ending\s+at|(?:gone|over|done|off|away)\s+by)\s+"
+                      rf"(?:about\s+|around\s+)?{_TIME}"),
             ("wait", rf"\b(?:waits?|pauses?|holds?\s+on)\s+(?:for\s+|until\s+|till\s+)?{_TIME}"),
             ("later", rf"\b{_TIME}\s+(?:later|afterwards|after\s+that)"),
             ("at", rf"(?:@\s*|\b(?:(?:starting|beginning|start|begin|only)\s+)?"
                    rf"(?:at|from|after|around|about|by|in|on|past|since|t\s*=)\s+"
-                   rf"(?:about\s+|around\s+|exactly\s+)?){_TIME}(?:\s+in(?:to\s+it)?\b)?"),
+                   rf"(?:about\s+|around\s+|exactly\s+)?){_TIME}(?:\s+in(?:to\s+it)?\b)?(?!\s+of\b)"),
             ("bare", rf"(?<![\w.]){_TIME}(?:\s+in(?:to\s+it)?\b)?"),
-            ("au", r"\b(?:action\s+units?|aus?)\s*[-_]?\s*0?\d{1,2}[lr]?[a-e]?(?![^\W_])"
-                   r"(?:\s*(?:\+|/|&)\s*(?:au)?\s*\d{1,2}[lr]?[a-e]?(?![^\W_.]))*"
-                   r"|(?<![\w.])\d{1,2}[lr]?[a-e]?(?:\s*\+\s*\d{1,2}[lr]?[a-e]?(?![^\W_.]))+"),
+            ("au", r"\b(?:action\s+units?|aus?)\s*[-_:]?\s*[lr]?0?\d{1,2}[lr]?[a-e]?(?![^\W_])"
+                   r"(?:\s*(?:\+|/|&)\s*(?:au)?\s*[lr]?\d{1,2}[lr]?[a-e]?(?![^\W_.]))*"
+                   r"|(?<![\w.])[lr]?\d{1,2}[lr]?[a-e]?(?:\s*\+\s*(?:au)?\s*[lr]?\d{1,2}[lr]?[a-e]?(?![^\W_.]))+"
+                   r"|(?<![\w.])(?:[lr]\d{1,2}[a-e]?|(?![23]d)\d{1,2}[lr]?[a-e])(?![^\W_])"),
             ("dotside", r"\.[lr](?![^\W_])"),
             ("value", rf"(?:(?:\bat\s+|\bto\s+|\bof\s+|\bby\s+|[=:]\s*)?(?<![\w.]){_VALUE})(?!\w)"),
-            ("arrow", r"->|=>|→|⇒"),
+            ("arrow", r"-+>|=+>|→|⇒|>+"),
             ("word", rf"{_LETTER}+(?:[-'_]{_LETTER}+)*"),
-            ("mark", r"[.!?;:,\n()&+/|…]|[-–—](?=\s)"),
+            ("mark", r"!{2,}|[.!?;:,\n()&+/|…]|[-–—](?=\s)"),
             ("number", r"\d+"),
         )
     ),
@@ -70,6 +75,10 @@ _CONTRACTIONS = (
     (re.compile(r"\bcannot\b"), "can not"),
     (re.compile(r"\b(he|she|it|that|there|what|who)'s\b"), r"\1 is"), (re.compile(r"\b(they|you|we)'re\b"), r"\1 are"),
     (re.compile(r"\b(i|you|he|she|it|we|they)'(ll|d|ve)\b"), r"\1"), (re.compile(r"\bi'm\b"), "i am"),
+    (re.compile(r"\b(do|does|did|is|are|was|were|has|have|had|would|should|could)nt\b"), r"\1 not"),
+    (re.compile(r"\b(wo|ca)nt\b"), r"\1n not"), (re.compile(r"\b(that|what|here)s\b"), r"\1 is"),
+    (re.compile(r"\b(smile|smirk|grin|frown|scowl|sneer|pout|anger|fear|sadness|joy)'s (?=gone|over|back|there|away|done)"),
+     r"\1 is "),
 )  # fmt: skip
 
 
@@ -78,9 +87,33 @@ _TURNS = (
     (re.compile(r"\bas (?!far\b|much\b|hard\b|soon\b|if\b|though\b)(\w+(?: open| shut| apart)?) as "
                 r"(?:possible|(?:it|they|you|he|she|we|i|one) (?:can|could|go(?:es)?|will|gets?)(?: go| get| be)?\b)"),
      r"\1 to the max"),
+    (re.compile(r"\b(?:the|that|this) (?:very )?(?:second|moment|instant|minute) "
+                r"(?=(?:that |when )?(?:he|she|they|it|the|his|her|their|you|your|i|my|we|someone|somebody) )"), "once "),
+    (re.compile(r"\bnot (until|till|before) "), "only after "),
+    (re.compile(r"\b(?:do|does|did|will)? ?not (?:move|change|budge|stir|react|respond|flinch|show (?:anything|a thing)|"
+                r"do (?:anything|a thing)|emote)(?: a muscle)?(?= (?:until|till?|before) )"), "neutral"),
+    (re.compile(r"\b((?:until|till?|before|at) (?:[^,.;]{1,24}(?:s|\d))),? (?:at which point|when|whereupon|where)\b"), r"\1, then"),
+    (re.compile(r"\b(?:do|does|did|will|would|should|can|could|must|let)? ?not (?:ever )?"
+                r"(?:move|change|budge|stir|react|participate|join(?: in)?|take part|follow(?: suit)?|shift|flinch|respond|"
+                r"engage|help|share in it|get involved|be involved|involved|change at all|move at all)\b(?: at all| an inch)?"),
+     " motionless "),
+    (re.compile(r"\b(?:is|are|was|were|stays?|remains?) (?:kept |left )?(?:out of it|uninvolved|not involved)\b"), " motionless "),
+    (re.compile(r"\b(?:no|without (?:any )?|zero) ((?:\w+ )?(?:brow|eyebrow|mouth|lip|eye|head|jaw|cheek|nose|face)) "
+                r"(?:movement|motion|action|activity|involvement)\b"), r"\1 motionless "),
+    (re.compile(r"\bwithout (?:ever )?(?:moving|using|involving|engaging) "), "without "),
+    (re.compile(r"\b(?:nothing|everything stays? still|no movement|all still|everything (?:is )?still)(?: else)?(?: at all)? "
+                r"(?=(?:until|till|before) )"), "neutral "),
+    (re.compile(r"\b(?:rest of (?:the|his|her|their|your) face|everything else|nothing else|the rest|(?:otherwise|else) dead)"
+                r" (?:is |stays? |remains? |moves?|still)*(?:still|neutral|calm|blank|motionless|relaxed|dead still|put|passive)?"
+                r"(?=\s*(?:[,.;!?]|$))"), "otherwise blank"),
+    (re.compile(r"\botherwise (?:dead |completely |totally |perfectly )?(?:still|motionless|unmoving|calm|relaxed)\b"), "otherwise blank"),
+    (re.compile(r"\b(?:stays?|remains?|is|are|left|kept) (?:right |exactly |just )?(?:where (?:it|they|he|she) (?:is|are|was|were)|"
+                r"alone|as (?:it|they) (?:is|are)|untouched|put)\b"), " motionless "),
+    (re.compile(r"\b(left|right)-(?:leaning|tilted|sided|heavy|weighted|biased|skewed|slanted|cornered)\b"), r"\1"),
+    (re.compile(r"\bun(smiling|frowning|blinking)\b"), r"not \1"),
+    (re.compile(r"\b(smile|frown|fear|emotion|expression|feeling|joy|humou?r)less(?:ly)?\b"), r"no \1"),
     (re.compile(r"\bway (up|down|open|wide|apart|back|forward)\b"), r"very much \1"),
-    (re.compile(r"\bseconds? (\d+(?:\.\d+)?)\b(?! s)"), r"\1 s"),
-    (re.compile(r"\b(?:(?:stays?|remains?|staying) (?:put|still)|(?:keeps?|held|hold) still)\b"), "motionless"),
+    (re.compile(r"\b(?:(?:stays?|remains?|staying) (?:put|still)|(?:keeps?|held|hold) still)\b"), " motionless "),
 )  # fmt: skip
 
 
@@ -114,13 +147,107 @@ def normal(text: str) -> str:
     text = text.translate(
         str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‑": "-"})
     )
-    text = re.sub(r"[*_#`~^\\{}\[\]$]+(?=\W|$)|(?<!\w)[*_#`~^\\{}\[\]$]+", " ", text).lower()
-    text = re.sub(r"\(\s*(left|right|both)\s*\)", r" \1 ", text)
-    for pattern, replacement in (*_CONTRACTIONS, *_TURNS):
+    for pattern, replacement in _BRACKETED:
         text = pattern.sub(replacement, text)
-    return _then_first(text)
+    text = re.sub(r"[*_#`~^\\{}\[\]$]+(?=\W|$)|(?<!\w)[*_#`~^\\{}\[\]$]+", " ", text).lower()
+    text = re.sub(r"\(\s*(left|right|both|l|r)\s*\)", r" \1 ", text)
+    for pattern, replacement in (*_CONTRACTIONS, *_TURNS, *_OTHER_FORMS):
+        text = pattern.sub(replacement, text)
+    text = re.sub(r"\(\s*\)", " ", text)
+    own = re.search(r"\b(?:left|right)\b", _SEEN.sub("", text))
+    text = _SEEN.sub(lambda m: "" if own else "right" if m[1] == "left" else "left", text)
+    return _then_first(_one_time_form(text))
 
 
+_COUNTED = "|".join(sorted((name for name in data("grammar")["numbers"] if name != "half"), key=len, reverse=True))
+#: What may stand between a number and the end of a time that is written without a unit.
+_NO_UNIT = r"(?!\s*(?:%|per\s?cent|:\d|[-–]|\w))(?![.,]?\d)"
+
+#: Times in other notations → "2 s", "at 2 s", "from 1 s to 3 s".
+_TIME_FORMS = (
+    (re.compile(r"\b(?:a )?quarter (?:of )?(?:a |of a )?(?=second|sec\b|minute)"), "0.25 "),
+    (re.compile(r"\b(?:a )?(?:three|3)[ -]quarters? (?:of )?(?:a )?(?=second|sec\b|minute)"), "0.75 "),
+    (re.compile(r"\bhalf (?:a |of a )?(?=second\b|sec\b|minute\b)"), "0.5 "),
+    (re.compile(r"\b(?:a )?split[ -]second\b(?! of)"), "split-second"),
+    (re.compile(r"\ba couple (?:of )?(?:more )?(?=sec|second|frame|beat)"), "2 "),
+    (re.compile(r"\b(?:a few|some|several) (?:more )?(?=seconds|secs|beats)"), "3 "),
+    (re.compile(r"\banother (?=sec\b|second\b|beat\b|moment\b|frame\b)"), "1 "),
+    (re.compile(rf"\banother (?=(?:\d+(?:\.\d+)?|{_COUNTED}) (?:s|secs?|seconds?)\b)"), ""),
+    (re.compile(rf"\b({_COUNTED}) point ({_COUNTED})\b"), lambda m: f"{_count(m[1])}.{_count(m[2])}"),
+    (re.compile(rf"\b(?:the )?(\d+(?:\.\d+)?|{_COUNTED})[ -]*(?:s|secs?|seconds?)[ -](?:mark|point|position)\b"), r"\1 s"),
+    (re.compile(r"\bthe (first|second|third|fourth|fifth|sixth) second(?: mark)?(?= on\b| onwards?\b)"), lambda m: f"{_ORDINALS[m[1]]} s"),
+    (re.compile(r"\bseconds? (\d+(?:\.\d+)?) (to|and|until|till|-|–|through) (?:seconds? )?(\d+(?:\.\d+)?)\b(?! ?s)"), r"\1 s \2 \3 s"),
+    (re.compile(rf"\b(?:seconds?|secs?) (\d+(?:\.\d+)?|{_COUNTED})\b(?! ?s\b| sec)"), lambda m: f"{_count(m[1])} s"),
+    (re.compile(r"\b(?:at )?(?:time|t) ?(?:=|:|\+) ?(\d+(?:\.\d+)?)(?: ?s(?:ec(?:ond)?s?)?)?\b"), r"at \1 s"),
+    (re.compile(r"@ ?(\d+(?:\.\d+)?)(?: ?s(?:ec(?:ond)?s?)?)?\b(?![.:]?\d)"), r"at \1 s"),
+    (re.compile(rf"\b(from|between) (\d+(?:\.\d+)?|{_COUNTED}) (to|and|until|till) (\d+(?:\.\d+)?|{_COUNTED}){_NO_UNIT}"),
+     lambda m: m[0] if float(_count(m[4])) <= MOST_STRENGTH else f"{m[1]} {_count(m[2])} s {m[3]} {_count(m[4])} s"),
+    (re.compile(r"(^|[,.;\n(] ?)(\d+(?:\.\d+)?) ?(?:to|-|–) ?(\d+(?:\.\d+)?) ?(?:s|sec)?:"), r"\1from \2 s to \3 s "),
+    (re.compile(r"\b(first|next|last|final) (\d+(?:\.\d+)?)\b(?!\s*(?:s\b|sec|ms\b|min|frame|beat|moment|%|au))"), r"\1 \2 s"),
+    (re.compile(r"\bframes? (\d+) ?(?:to|until|till|and|-|–|through) ?(?:frame )?(\d+)\b"), r"frame \1 to frame \2"),
+    (re.compile(r"\b(?:f|fr|frame) ?#? ?(\d+)\b(?!\.\d)"), r"frame \1"),
+)  # fmt: skip
+#: Strengths in words → "40%", sides as seen by someone else → the face's own, frame rates out of the way.
+_OTHER_FORMS = (
+    (re.compile(r"(?:@|\bat)?\s*\b\d+(?:\.\d+)?\s*(?:fps|frames (?:per|a) second)\b"), " "),
+    (re.compile(rf"\b({_COUNTED})(?:[ -]({_COUNTED}))?[ -]?(?:%|per ?cent)"),
+     lambda m: f"{float(_count(m[1])) + float(_count(m[2]) if m[2] else 0):g}%"),
+    (re.compile(r"\b(?:a |one )?quarter[ -](?=strength|intensity|power|amount|force|volume|size)"), "25% "),
+    (re.compile(r"\b(?:a |one )?(?:third)[ -](?=strength|intensity|power|amount|force)"), "33% "),
+    (re.compile(r"\b(?:a )?half[ -](?=strength|intensity|power|amount|force|volume|size)"), "50% "),
+    (re.compile(r"\b(?:three|3)[ -]quarters?[ -](?=strength|intensity|power|amount|force|volume|size)"), "75% "),
+    (re.compile(r"\b(\d+(?:\.\d+)?)(?:[ -]?/|[ -]out[ -]of) ?(10|100)\b"), lambda m: f"{100 * float(m[1]) / float(m[2]):g}%"),
+    (re.compile(r"(?<=\d)\s*@\s*(\d{1,3})\s*%?(?![\w.])|(?<=\d[lr])\s*@\s*(\d{1,3})\s*%?(?![\w.])"),
+     lambda m: f" at {m[1] or m[2]}%"),
+    (re.compile(r",? (?:intensity|level|grade|strength) ([a-e])\b"), r"\1"),
+    (re.compile(r"\b((?:au ?)?\d{1,2}[lr]?) ([a-e])(?=\s*(?:$|[,.;+&/]|and\b))"), r"\1\2"),
+    (re.compile(r"\b(his|her|their|its|your|my|the|character's|actor's) own (left|right)\b"), r"\1 \2"),
+    (re.compile(r"\((?:i\.e\.,? )?(?:his|her|their|its|your|my|character's|actor's|the) (left|right)\)"), r" \1 "),
+)  # fmt: skip
+_SEEN = re.compile(r"\b(?:screen|camera|frame|viewer's|viewers'|viewer|audience|our|picture|image)[ -](left|right)\b")
+_ORDINALS = {name: place for place, name in enumerate(("first", "second", "third", "fourth", "fifth", "sixth"), 1)}
+_BARE_AT = re.compile(rf"(?<!\d )(?<!\w\d )\b(at|by|after|until|till|from) (\d+(?:\.\d+)?)(?: on(?:wards?)?)?{_NO_UNIT}(?=\W|$)")
+_LISTED = re.compile(
+    r"(?:(?<=^)|(?<=[\n.,;:!] )|(?<=\n)|(?<= ))\(?([1-9])[.)](?=\s+[a-z])"
+    r"|\b(?:step|phase|stage|part|pose|beat|shot|moment)\s+([1-9]|one|two|three|four|five|six)\b\s*[:.)-]?"
+)
+
+
+def _count(text: str) -> str:
+    """A number as digits."""
+    value = number(text)
+    return text if value is None else f"{value:g}"
+
+
+def stated_rate(text: str) -> float | None:
+    """The frame rate that a direction speaks of ("frame 48 at 24 fps")."""
+    found = re.search(r"\b(\d+(?:\.\d+)?)\s*(?:fps|frames (?:per|a) second)\b", text.lower())
+    return float(found[1]) if found and 1.0 <= float(found[1]) <= 1000.0 else None
+
+
+def _one_time_form(text: str) -> str:
+    """Times in the notations of scripts, clocks, lists and frame counts → those that the scanner knows."""
+    for pattern, replacement in _TIME_FORMS:
+        text = pattern.sub(replacement, text)
+    # "At 2" is a time where it can be no strength: strengths end at 1.5.
+    plain = [float(found[2]) for found in _BARE_AT.finditer(text)]
+    if any(value > MOST_STRENGTH for value in plain):
+        text = _BARE_AT.sub(lambda m: m[0] if _names_code(text[: m.start()]) else f"{m[1]} {m[2]} s", text)
+    counted = [found[1] or _count(found[2]) for found in _LISTED.finditer(text)]
+    if len(counted) > 1 and counted == [str(place) for place in range(1, len(counted) + 1)]:
+        text = _LISTED.sub(lambda m: " first " if (m[1] or _count(m[2])) == "1" else " then ", text)
+    return text
+
+
+def _names_code(before: str) -> bool:
+    return re.search(r"\b(?:au|unit)\s*\d+\w?\s*$", before) is not None
+
+
+_BRACKETED = (
+    (re.compile(r"[\[(]\s*(\d+(?:\.\d+)?)\s*s?\s*(?:-+>?|–|—|to|:|\.\.+|,)\s*(\d+(?:\.\d+)?)\s*(?:s|sec|seconds)?\s*[\])]:?"),
+     r" from \1 s to \2 s "),
+    (re.compile(r"\[\s*(\d+(?:\.\d+)?)\s*(?:s|sec|seconds)?\s*\]:?"), r" at \1 s "),
+)  # fmt: skip
 _FROM_THEN = re.compile(
     r"\bfrom (?:then|there|that (?:point|moment)) on(?:wards?)?\b|\b(?:afterwards?|thereafter)\b(?=\s*(?:[,.;!?]|$))"
 )
@@ -153,21 +280,35 @@ class _Trie:
 
     def longest(self, words: Sequence[str], start: int) -> tuple[int, dict[str, Any]] | None:
         """(end, readings) of the longest phrase that begins at `start`; soft words inside it are skipped."""
-        node, best, position = self.root, None, start
-        while position < len(words):
+        best: tuple[int, dict[str, Any]] | None = None
+        paths = [(self.root, start, False)]
+        while paths:
+            node, position, skipped = paths.pop()
+            if "" in node and not skipped and (best is None or position > best[0]):
+                best = position, node[""]
+            if position >= len(words):
+                continue
             word = words[position]
             if word in node:
-                node = node[word]
-                if "" in node:
-                    best = position + 1, node[""]
-            elif position == start or word not in _SOFT:
-                break
-            position += 1
+                paths.append((node[word], position + 1, False))
+            if word in _SOFT and position > start and node is not self.root:
+                paths.append((node, position + 1, True))
         return best
 
 
 def _words(phrase: str) -> list[str]:
-    return [match.group() for match in re.finditer(rf"{_LETTER}+(?:[-'_]{_LETTER}+)*|->|=>|→|⇒|&", normal(phrase))]
+    return [match.group() for match in re.finditer(rf"{_LETTER}+(?:[-'_]{_LETTER}+)*|->|=>|→|⇒|>+|&", phrase.lower())]
+
+
+def _adverbs(word: str) -> set[str]:
+    """ "intense" → "intensely" and back."""
+    if not word.isalpha():
+        return set()
+    if word.endswith("ily"):
+        return {word[:-3] + "y"}
+    if word.endswith("ly"):
+        return {word[:-2], word[:-1] + "e"} if word.endswith("bly") else {word[:-2]}
+    return {word[:-1] + "ily"} if word.endswith("y") else {word[:-1] + "y"} if word.endswith("le") else {word + "ly"}
 
 
 def _spellings(name: str) -> set[str]:
@@ -176,8 +317,8 @@ def _spellings(name: str) -> set[str]:
 
 #: Lists of data/grammar.json that only say that a word is of a kind.
 _GRAMMAR = split_words(
-    "negators, stop, relax, then, become, final, first, rest, and, but, before, after, slow, sudden, brief, micro, "
-    "only, without, from, to, keep, double_negation, uneven, low_negation"
+    "negators, stop, fade, relax, then, become, final, first, rest, and, or, but, before, after, slow, sudden, brief, "
+    "micro, only, without, from, to, keep, double_negation, uneven, low_negation, again"
 )
 
 
@@ -188,17 +329,21 @@ def _phrases() -> _Trie:
     for kind in _GRAMMAR:
         for phrase in split_words(grammar[kind]):
             trie.add(phrase, {"negators": "not", "low_negation": "low"}.get(kind, kind), True)
-    for side, key in (("L", "left"), ("R", "right"), ("B", "both")):
+    for side, key in (("L", "left"), ("R", "right"), ("B", "both"), ("other", "other")):
         for phrase in split_words(grammar[key]):
             trie.add(phrase, "side", side)
+    adverbs_apart = set(split_words(grammar["adverbs_apart"]))
     for factor, phrases in grammar["degrees"].items():
         for phrase in split_words(phrases):
             trie.add(phrase, "degree", float(factor))
     for count, phrases in grammar["times"].items():
         for phrase in split_words(phrases):
             trie.add(phrase, "times", int(count))
-    for phrase, part in (("halfway", 0.5), ("halfway through", 0.5), ("midway", 0.5), ("midway through", 0.5),
-                         ("in middle", 0.5), ("half way through", 0.5), ("half way", 0.5)):  # fmt: skip
+    for phrase, part in (("halfway", 0.5), ("second half", 0.5), ("last half", 0.5), ("in second half", 0.5), ("latter half", 0.5),
+                         ("last third", 0.6667), ("final third", 0.6667), ("last quarter", 0.75), ("final quarter", 0.75),
+                         ("middle third", 0.3333), ("second third", 0.3333), ("at midpoint", 0.5), ("mid way", 0.5),
+                         ("in the middle", 0.5), ("middle", 0.5), ("halfway in", 0.5), ("half way in", 0.5), ("halfway through", 0.5), ("midway", 0.5), ("midway through", 0.5),
+                         ("half way through", 0.5), ("half way", 0.5)):  # fmt: skip
         trie.add(phrase, "portion", part)
     for name, act in actions["acts"].items():
         for phrase in split_words(act["words"]):
@@ -216,17 +361,26 @@ def _phrases() -> _Trie:
     for name, row in data("emotions")["emotions"].items():
         trie.add(name.replace("_", " "), "emotion", (name, 0.0 if not row["aus"] else 0.75))
     trie.add("one", "one", True)
+    trie.add("than", "than", True)
+    for phrase in split_words(grammar["fillers"]):
+        if " " in phrase:
+            trie.add(phrase, "filler", True)
     for label, phrases in lexicon["situations"].items():
         for phrase in split_words(phrases):
             trie.add(phrase, "situation", (label, 0.75))
     for label, phrases in lexicon["other_languages"].items():
         for phrase in split_words(phrases):
             trie.add(phrase, "foreign", (label, 0.75))
-    _add_codes(trie)
+    _add_codes(trie, set(actions["parts"]))
+    for factor, phrases in grammar["degrees"].items():  # "mild" and "mildly" are one, whichever is listed
+        for phrase in split_words(phrases):
+            for other in _adverbs(phrase) - adverbs_apart - _fillers():
+                if not trie.root.get(other, {}).get(""):
+                    trie.add(other, "degree", float(factor))
     return trie
 
 
-def _add_codes(trie: _Trie) -> None:
+def _add_codes(trie: _Trie, parts: set[str]) -> None:
     """FACS names, channel names and ARKit names."""
     table = data("aus")
     for code, row in [*table["aus"].items(), *table["stand_ins"].items()]:
@@ -238,11 +392,16 @@ def _add_codes(trie: _Trie) -> None:
         if not entry.arkit or code is None:
             continue
         split = entry.arkit in contract.SPLIT_UNITS
+        own = re.fullmatch(r"(.*)(Left|Right)", entry.arkit)
         item = (code.replace("17", "17"), "" if split else entry.side or "", None)
         for spelling in _spellings(entry.arkit):
             trie.add(spelling, "facs", [item])
-            for side, ending in (("L", "left"), ("R", "right")):
-                if split:
+            if own:  # "eyeBlink_L"
+                trie.add(f"{own[1]}_{own[2][0]}", "facs", [item])
+                if own[1] not in parts:  # "mouthSmile"; "mouth" is a part
+                    trie.add(own[1], "facs", [(code, "", None)])
+            for side, endings in (("L", ("left", "_l", "_left")), ("R", ("right", "_r", "_right"))):
+                for ending in endings if split else ():
                     trie.add(spelling + ending, "facs", [(code, side, None)])
 
 
@@ -275,6 +434,10 @@ def _inflected(word: str) -> dict[str, Any]:
         readings = {
             kind: value for kind, value in found.items() if kind in ("emotion", "situation", "verb", "act", "part")
         }
+        if "degree" in found and not readings:
+            # "The faintest": less still; "the hardest": more still.
+            more = factor if found["degree"] > 1 else 1 / factor
+            readings = {"degree": min(1.6, found["degree"] * more)}
         if readings:
             if "emotion" in readings and factor != 1.0:
                 label, strength = readings["emotion"]
@@ -283,33 +446,43 @@ def _inflected(word: str) -> dict[str, Any]:
     return {}
 
 
+#: Kinds of word that are looked for behind a misspelling.
+_SPELT_KINDS = frozenset(["emotion", "act", "part", "verb", "side", "degree", "slow", "sudden", "then", "relax"])
+
+
 @cache
 def _spelling_targets() -> dict[str, dict[str, Any]]:
-    """Words with one letter left out or two swapped → readings; for misspelt words of feeling."""
+    """Words with one letter left out, two swapped, or one covered by "*" → readings."""
     result: dict[str, dict[str, Any]] = {}
     for word, node in _phrases().root.items():
         found = node.get("", {})
-        if len(word) < 5 or not {"emotion", "act"} & set(found):
+        if len(word) < 5 or not _SPELT_KINDS & set(found) or not word.isalpha():
             continue
+        meant = {**found, "meant": word}
         for place in range(1, len(word)):
-            result.setdefault(word[:place] + word[place + 1 :], {**found, "meant": word})
-            result.setdefault(
-                word[:place] + word[place : place + 2][::-1] + word[place + 2 :], {**found, "meant": word}
-            )
+            result.setdefault(word[:place] + word[place + 1 :], meant)
+            result.setdefault(word[:place] + word[place : place + 2][::-1] + word[place + 2 :], meant)
+            if len(word) > 6:
+                result.setdefault(word[:place] + "*" + word[place + 1 :], meant)
     return result
 
 
 def _misspelt(word: str) -> dict[str, Any]:
+    """Readings of the word of the lists that is one slip of the pen away; "meant" names it."""
     if len(word) < 4 or word in _friends():
         return {}
-    found = _spelling_targets().get(word)
+    targets = _spelling_targets()
+    found = targets.get(word) or targets.get(word.replace("iz", "is"))
     if found:
         return found
-    for place in range(1, len(word)):  # one letter too many
-        shorter = word[:place] + word[place + 1 :]
+    for place in range(1, len(word)):
+        shorter = word[:place] + word[place + 1 :]  # one letter too many
         node = _phrases().root.get(shorter, {}).get("", {})
-        if len(shorter) >= 5 and {"emotion", "act"} & set(node):
+        if len(shorter) >= 5 and _SPELT_KINDS & set(node):
             return {**node, "meant": shorter}
+        other = targets.get(word[:place] + "*" + word[place + 1 :])
+        if other:
+            return other
     return {}
 
 
@@ -326,12 +499,12 @@ def _fillers() -> frozenset[str]:
 def seconds(text: str) -> float | None:
     """A time as written → seconds; a frame number comes back negative. None if there is none."""
     text = text.strip()
-    clock = re.search(r"(\d{1,2}):(\d{2}(?:\.\d+)?)", text)
+    clock = re.search(r"(?:(\d{1,2}):)?(\d{1,2}):(\d{2}(?:\.\d+)?)", text)
     if clock:
-        return int(clock[1]) * 60 + float(clock[2])
-    frame = re.search(r"frames?\s+(\d+)", text)
+        return int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3])
+    frame = re.search(r"frames?\s+(\d+)|(\d+)\s*-?frames?\b", text)
     if frame:
-        return -1.0 - float(frame[1])
+        return -1.0 - float(frame[1] or frame[2])
     grammar = data("grammar")
     found = re.search(rf"({_NUMBER})\s*(and\s+a\s+half\s*)?-?({_UNIT})(\s+and\s+a\s+half)?", text)
     if not found:
@@ -363,18 +536,19 @@ def _time_reading(kind: str, text: str) -> Any:
         parts = [
             part
             for part in re.split(
-                r"\s*(?:\bto\b|\buntil\b|\btill\b|\band\b|-|–|…)\s*", re.sub(r"^(from|between)\s+", "", text)
+                r"\s*(?:\bto\b|\buntil\b|\btill?\b|\band\b(?! a half)|\bthrough\b|-+>?|=>|→|–|—|…)\s*", re.sub(r"^(from|between)\s+", "", text)
             )
             if part
         ]
-        return tuple(abs(seconds(part) or 0.0) for part in (parts[0], parts[-1]))
+        return tuple(seconds(part) or 0.0 for part in (parts[0], parts[-1]))
     if kind == "edge":
         which = re.search(r"first|last|final|next", text)[0].replace("final", "last")
         rest = re.sub(r".*\b(?:first|last|final|next)\b", "", text).strip()
         return which, (
             seconds(rest) if re.match(_NUMBER + r"\s", rest) else data("grammar")["units"].get(rest, 1.0)
         ) or 1.0
-    return seconds(re.sub(r"^.*?(?=\d|\bframe|\bhalf\b)", "", text) if re.search(r"\d", text) else _last_number(text))
+    digits = re.search(r"\bframe|\d", text)
+    return seconds(text[digits.start() :] if digits else _last_number(text))
 
 
 def _last_number(text: str) -> str:
@@ -385,8 +559,8 @@ def _last_number(text: str) -> str:
 def _codes(text: str) -> list[tuple[str, str, float | None]]:
     """ "au1+2l+5b" → [(code, side, intensity or None)]."""
     letters, found = data("aus")["letters"], []
-    for digits, side, letter in re.findall(r"0?(\d{1,2})([lr]?)([a-e]?)(?![^\W_])", text):
-        found.append((str(int(digits)), side.upper(), letters.get(letter) if letter else None))
+    for first, digits, side, letter in re.findall(r"([lr]?)0?(\d{1,2})([lr]?)([a-e]?)(?![^\W_])", text):
+        found.append((str(int(digits)), (first or side).upper(), letters.get(letter) if letter else None))
     return found
 
 
@@ -402,7 +576,8 @@ def tags(text: str) -> list[Tag]:
         if found:
             end, readings = found
             first, last = matches[position].start(), matches[end - 1].end()
-            result.append(Tag(text[first:last], dict(readings), first, last))
+            if readings.keys() != {"filler"}:
+                result.append(Tag(text[first:last], dict(readings), first, last))
             position = end
             continue
         tag = _single(kind, piece)
@@ -430,14 +605,14 @@ def _single(kind: str, piece: str) -> Tag | None:
     if kind == "value":
         digits = re.search(r"\d*[.,]?\d+", piece)
         value = float(digits.group().replace(",", ".")) if digits else 0.0
-        percent = "%" in piece or "cent" in piece
+        percent = "%" in piece or "cent" in piece or value >= 10
         return Tag(
             piece.strip(), {"value": value / 100 if percent else value, "prefix": not piece.strip()[0].isdigit()}
         )
     if kind == "quote":
         return Tag(piece, {"quote": piece.strip("\"'")})
     if kind == "mark":
-        return Tag(piece, {"stop_mark" if piece in ".!?;\n…" else "mark": piece})
+        return Tag(piece, {"stop_mark" if piece[0] in ".!?;\n…" else "mark": piece})
     if kind == "number":
         return Tag(piece, {"unknown": True})
     if piece in _fillers():

@@ -16,11 +16,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from ..contract import channels as contract
 from ..contract.curves import Curves
+from ..contract.errors import MienError
 from ..emotion import text as reader
 from ..emotion import timeline, words
 from ..emotion.combine import combine
@@ -119,10 +121,22 @@ def _plain(code: str) -> str:
     return code.rstrip("LR")
 
 
-def read(part: str) -> list[dict]:
-    """The hand-written lines of a part: "dev", "test", "chains_dev" or "chains_test"."""
-    lines = (DATA / f"hand_{part}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines if line.strip()]
+def read(part: str | Path) -> list[dict]:
+    """The hand-written lines of a part ("dev", "test", "chains_dev", "chains_test"), or of a file of that form.
+
+    Raises:
+        MienError: The file cannot be read, or a line of it is no JSON object.
+    """
+    path = part if isinstance(part, Path) else DATA / f"hand_{part}.jsonl"
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        cases = [json.loads(line) for line in lines]
+    except (OSError, ValueError) as error:
+        raise MienError(f"{path} cannot be read as lines of JSON ({error}).") from None
+    wrong = next((case for case in cases if not isinstance(case, dict) or not {"text", "ascending"} & set(case)), None)
+    if wrong is not None:
+        raise MienError(f"{path} has a line with neither a text nor an ascending chain: {str(wrong)[:80]}.")
+    return cases
 
 
 def judge(case: dict, curves: Curves, score: Score) -> None:
@@ -229,13 +243,18 @@ def nearest_label(case: dict) -> Curves:
 
 def measure(part: str, method: Method) -> Score:
     """Score of a method on a part ("dev" or "test")."""
+    return score_of(read(part), read(f"chains_{part}"), method)
+
+
+def score_of(texts: Sequence[dict], chains: Sequence[dict], method: Method) -> Score:
+    """Score of a method on texts and intensity chains."""
     score = Score()
-    for case in read(part):
+    for case in texts:
         started = time.perf_counter()
         curves = method(case)
         score.seconds.append(time.perf_counter() - started)
         judge(case, curves, score)
-    for chain in read(f"chains_{part}"):
+    for chain in chains:
         judge_chain(chain, method, score)
     return score
 
@@ -277,6 +296,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--part", choices=("dev", "test"), default="test", help="texts used while making it, or only measured"
     )
+    parser.add_argument("--texts", type=Path, metavar="FILE", help="texts of your own instead, one JSON object a line")
+    parser.add_argument("--chains", type=Path, metavar="FILE", help="intensity chains to go with them")
     parser.add_argument("--misses", action="store_true", help="list what went wrong (spoils the test part for tuning)")
     parser.set_defaults(func=run)
 
@@ -296,18 +317,25 @@ def run(arguments: argparse.Namespace) -> int:
         methods = {"Mien, no model": methods["Mien, no model"], "keywords": keywords}
         print(f"Without the sentence model ({meaning.reason()}).")
     meaning.feel("The first question loads the model.")
-    scores = {name: measure(arguments.part, method) for name, method in methods.items()}
-    count = len(read(arguments.part))
-    pairs = sum(len(chain["ascending"]) - 1 for chain in read(f"chains_{arguments.part}"))
-    print(f"{count} hand-written texts and {pairs} intensity pairs of the {arguments.part} part")
+    own = arguments.texts or arguments.chains
+    texts = read(arguments.texts or arguments.part) if arguments.texts or not own else []
+    chains = read(arguments.chains or f"chains_{arguments.part}") if arguments.chains or not own else []
+    scores = {name: score_of(texts, chains, method) for name, method in methods.items()}
+    pairs = sum(len(chain["ascending"]) - 1 for chain in chains)
+    source = own.name if own else f"the {arguments.part} part"
+    print(f"{len(texts)} hand-written texts and {pairs} intensity pairs of {source}")
     print(f"{'':18s}{'bar':>8s}" + "".join(f"{name:>18s}" for name in scores))
     figures = {name: score.figures() for name, score in scores.items()}
     first = next(iter(scores))
     for name, bar in BARS.items():
         row = "".join(f"{figures[method].get(name, float('nan')):18.3f}" for method in scores)
         print(f"{name:18s}{bar:8.2f}{row}")
-    slowest = sorted(scores[first].seconds[1:])
-    print(f"{'slowest text, s':18s}{0.5:8.2f}{slowest[-1]:18.3f}   (after the first)")
+    slowest = max(scores[first].seconds[1:], default=0.0)
+    print(f"{'slowest text, s':18s}{0.5:8.2f}{slowest:18.3f}   (after the first)")
+    if own:
+        if arguments.misses:
+            print("\n".join(scores[first].complaints))
+        return 0 if all(figures[first].get(name, 1.0) >= bar for name, bar in BARS.items()) else 1
     for intensity in (1.0, 1.5):
         lost, change, label = over_speech(intensity)
         print(f"Over the shipped line, every label at {intensity}: closures lost {lost:.1%} (bar 2 %); "

@@ -1,0 +1,761 @@
+"""Tags → clauses: what belongs together in a direction, what each piece names, and how it stands to its neighbours.
+
+Tags are cut at marks and joining words, and where a second movement, time or side begins without one ("left brow up
+right brow down"). A clause keeps its *heads* (feelings, expressions, codes, moves of parts) with degree, number, side
+and denial, its times, and its *leads*: how it stands to what was said before ("then", "first", "before" …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .orders import Head
+from .tables import data, emotion, emotions
+from .words import Tag
+
+
+@dataclass
+class Clause:
+    """A piece of a direction.
+
+    Attributes:
+        leads: How it stands to what was said before, and how it was closed ("comma", "stop", "heading").
+        side: A side that no head of its own took.
+        number: A strength that no head of its own took.
+        only, stop, relax: Such a word is in it. dies: It speaks of the end of something that was there.
+        again: It asks what was said before once more ("the right one follows").
+        denied: It denies something, though it names nothing that could be denied.
+    """
+
+    leads: set[str]
+    tags: list[Tag]
+    sentence: int = 0
+    heads: list[Head] = field(default_factory=list)
+    time: dict[str, Any] = field(default_factory=dict)
+    side: str = ""
+    number: float | None = None
+    only: bool = False
+    stop: bool = False
+    relax: bool = False
+    lean: str = ""
+    dies: bool = False
+    again: bool = False
+    denied: bool = False
+
+    @property
+    def source(self) -> str:
+        return " ".join(tag.text for tag in self.tags)
+
+    @property
+    def silent(self) -> bool:
+        """It names nothing that a face could do."""
+        return not (self.heads or self.relax or self.stop)
+
+
+LEADS = ("and", "or", "but", "then", "final", "first", "rest", "before", "after", "without", "become")
+#: Times that say when something begins.
+STARTS = ("at", "word", "span", "edge", "portion", "wait", "later")
+_WHEN = ("at", "bare", "span", "edge", "portion", "wait", "later", "word", "until")
+_NAMES = ("emotion", "act", "facs", "va", "foreign")
+_CONTENT = (*_NAMES, "part", "verb", "situation", "relax", "unknown", "stop")
+#: Said behind something, these say where in the order that stands; "then" leads to what comes.
+_LEADING_ONLY = frozenset(["then", "and then", "and next", "next", "ending", "ends", "end"])
+
+
+def clauses(found: list[Tag], notes: list[str]) -> list[Clause]:
+    """The clauses of a direction, read."""
+    memory = Memory()
+    result: list[Clause] = []
+    for clause in _cut(_ends_as_times(_name_sides(found))):
+        for piece in _cut_before_after(clause):
+            result += _cut_inside(piece)
+    _lend_parts(result)
+    for clause in result:
+        _read(clause, memory, notes)
+    _spread_sides(result)
+    _spread_degrees(result)
+    _spread_denial(result)
+    _share_numbers(result)
+    return result
+
+
+# ── before cutting ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+_FLIP = {"L": "R", "R": "L"}
+
+
+def _name_sides(found: list[Tag]) -> list[Tag]:
+    """ "The other one" is the side that was not said last; "left, not right" is left."""
+    last, result = "", []
+    for place, tag in enumerate(found):
+        side = tag.readings.get("side")
+        if side == "other":
+            if not last and not any("one" in other or "part" in other for other in found):
+                tag = Tag(tag.text, {"unknown": True}, tag.start, tag.end)
+            else:
+                last = _FLIP.get(last, "R")
+                tag = Tag(tag.text, {**tag.readings, "side": last}, tag.start, tag.end)
+        elif side in _FLIP:
+            if result and "than" in result[-1] and any("side" in earlier for earlier in result):
+                continue  # "harder on the right than on the left"
+            after = found[place + 1] if place + 1 < len(found) else None
+            ends = after is None or "mark" in after or "stop_mark" in after or "but" in after
+            if ends and result and "not" in result[-1] and any("side" in earlier for earlier in result):
+                result.pop()
+                continue
+            last = side
+        elif "facs" in tag:
+            last = next((item[1] for item in reversed(tag["facs"]) if item[1] in _FLIP), last)
+        result.append(tag)
+    return result
+
+
+def _ends_as_times(found: list[Tag]) -> list[Tag]:
+    """ "Ending at 3 s", "gone by 4 s" and "until" with a time say how long; "begins at" is nothing but a time."""
+    result: list[Tag] = []
+    for place, tag in enumerate(found):
+        before = found[place - 1] if place else None
+        ends = before is not None and "final" in before and before.text.startswith(("end", "finish"))
+        if ends and ("at" in tag or "bare" in tag) and not _named_next(found, place + 1):
+            result.pop()
+            tag = Tag(tag.text, {"until": tag.readings.get("at", tag.readings.get("bare"))}, tag.start, tag.end)
+        result.append(tag)
+    return result
+
+
+def _named_next(found: list[Tag], place: int) -> bool:
+    """Whether something is named before the next mark."""
+    for tag in found[place:]:
+        if "mark" in tag or "stop_mark" in tag:
+            return False
+        if any(kind in tag for kind in (*_NAMES, "part", "relax")):
+            return True
+    return False
+
+
+# ── cutting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _has_content(current: list[Tag]) -> bool:
+    return any(kind in tag for tag in current for kind in _CONTENT)
+
+
+def _cut(found: list[Tag]) -> list[Clause]:
+    """Cut at marks and joining words."""
+    result: list[Clause] = []
+    leads: set[str] = set()
+    current: list[Tag] = []
+    sentence = 0
+    coming_from = False
+
+    def close(*new: str) -> None:
+        nonlocal leads, current
+        if current:
+            result.append(Clause(leads, current, sentence))
+            leads, current = set(), []
+        leads |= set(new)
+
+    for position, tag in enumerate(found):
+        joining = next((kind for kind in LEADS if kind in tag), None)
+        coming_from = ("from" in tag or coming_from) and "stop_mark" not in tag
+        coming = found[position + 1 :]
+        if "to" in tag and (coming_from or _from_here_to(current, coming)) and _has_content(current):
+            close("then", "to")
+        elif "stop_mark" in tag:
+            if tag.text.startswith("!!") and current:
+                current.append(Tag(tag.text, {"degree": 1.15}, tag.start, tag.end))
+            close("stop")
+            sentence += 1
+        elif "mark" in tag:
+            if tag["mark"] == ":" and current:
+                leads.add("heading")
+            close("comma", *(["paren"] if tag["mark"] == "(" and current else []))
+        elif joining and not _is_verb_here(tag, found, position):
+            if joining in ("first", "final", "then") and _is_behind(tag, current, coming):
+                leads.add(joining)
+                close()
+            elif joining == "become" and not _has_content(current):
+                continue
+            elif joining in ("before", "after") and not _has_content(current):
+                close("before_next" if joining == "before" else "after_this")
+            else:
+                close(joining)
+                if "low" in tag or "sudden" in tag:
+                    current.append(Tag(tag.text, {k: v for k, v in tag.readings.items() if k != joining}, tag.start, tag.end))
+        else:
+            current.append(tag)
+    close()
+    return result
+
+
+def _is_behind(tag: Tag, current: list[Tag], coming: list[Tag]) -> bool:
+    """ "Sad first, happy last": an order word that closes the piece that it speaks about."""
+    if tag.text in _LEADING_ONLY or tag.text.endswith((" to", " into", " with", " by", " in", " on")):
+        return False
+    edge = not coming or any(kind in coming[0] for kind in ("mark", "stop_mark", "and", "but", "then", "final", "or"))
+    return edge and _has_content(current)
+
+
+def _from_here_to(current: list[Tag], coming: list[Tag]) -> bool:
+    """ "A smile into a grin": a feeling or an expression stands on both sides."""
+    if not any("emotion" in tag or "act" in tag for tag in current):
+        return False
+    following = next((tag for tag in coming if "degree" not in tag), None)
+    return following is not None and ("emotion" in following or "act" in following)
+
+
+def _cut_before_after(clause: Clause) -> list[Clause]:
+    """ "Before the shock he is cheerful", "without the mouth scared": no mark stands between the two."""
+    tags = clause.tags
+    feelings = [place for place, tag in enumerate(tags) if "emotion" in tag or "act" in tag]
+    timed = any(kind in tag for tag in tags for kind in ("word", "quote", "at", "bare"))
+    cut = 0
+    if clause.leads & {"before_next", "after_this"} and len(feelings) > 1 and not timed:
+        cut = feelings[0] + 1
+    parts = [place for place, tag in enumerate(tags) if "part" in tag]
+    if "without" in clause.leads and parts and feelings and parts[0] < feelings[0]:
+        cut = max(place for place in parts if place < feelings[0]) + 1
+        while cut < feelings[0] and "verb" in tags[cut]:
+            cut += 1
+    if not cut:
+        return [clause]
+    return [
+        Clause(clause.leads, tags[:cut], clause.sentence),
+        Clause({"comma"}, tags[cut:], clause.sentence),
+    ]
+
+
+def _is_when(tag: Tag) -> bool:
+    return any(kind in tag for kind in ("at", "bare", "word", "span"))
+
+
+def _is_side(tag: Tag) -> bool:
+    return "side" in tag
+
+
+def _is_name(tag: Tag) -> bool:
+    return any(kind in tag for kind in _NAMES)
+
+
+def _is_thing(tag: Tag) -> bool:
+    return _is_name(tag) or "part" in tag or ("relax" in tag)
+
+
+def _is_part(tag: Tag) -> bool:
+    return "part" in tag and not _is_name(tag)
+
+
+def _is_verb(tag: Tag) -> bool:
+    return "verb" in tag and not _is_name(tag) and not _is_part(tag)
+
+
+#: Kinds of tag that alternate where several things are said without a mark between them.
+_PAIRS: tuple[tuple[Callable[[Tag], bool], Callable[[Tag], bool]], ...] = (
+    (_is_when, _is_thing), (_is_part, _is_verb), (_is_side, _is_name), (_is_side, _is_part),
+)  # fmt: skip
+
+
+def _cut_inside(clause: Clause) -> list[Clause]:
+    """Cut where a second pair of the same two kinds begins: time and thing, part and verb, side and thing."""
+    tags = clause.tags
+    for one, other in _PAIRS:
+        marked = [(place, one(tag)) for place, tag in enumerate(tags) if one(tag) or other(tag)]
+        runs = [entry for number, entry in enumerate(marked) if not number or marked[number - 1][1] != entry[1]]
+        if len(runs) < 4 or len(runs) % 2:
+            continue
+        cut = runs[2][0]
+        # Modifiers in front belong to what follows, if the first pair has its own in front as well.
+        while cut > runs[1][0] + 1 and _leans_on_next(tags[cut - 1], tags[: runs[0][0]]):
+            cut -= 1
+        first = Clause(clause.leads, tags[:cut], clause.sentence)
+        return [first, *_cut_inside(Clause({"and", "cut"}, tags[cut:], clause.sentence))]
+    return [clause]
+
+
+def _leans_on_next(tag: Tag, in_front: list[Tag]) -> bool:
+    if "not" in tag or "slow" in tag or "sudden" in tag:
+        return True
+    return any(kind in tag and any(kind in other for other in in_front) for kind in ("side", "degree", "value", "verb"))
+
+
+def _is_verb_here(tag: Tag, found: list[Tag], position: int) -> bool:
+    """A joining word that is also a movement ("still", "turn") is one beside a part of the face."""
+    if "verb" not in tag:
+        return False
+    near = []
+    for other in reversed(found[max(0, position - 3) : position]):
+        if "mark" in other or "stop_mark" in other or any(kind in other for kind in LEADS):
+            break
+        near.append(other)
+    for other in found[position : position + 4]:
+        if "mark" in other or "stop_mark" in other:
+            break
+        near.append(other)
+    return any(
+        "part" in other and (tag["verb"] in data("actions")["parts"][other["part"]]["verbs"] or tag["verb"] in ("turn", "still"))
+        for other in near
+    )
+
+
+def _lend_parts(found: list[Clause]) -> None:
+    """ "Raise the left, then the right brow": the part is named once, at the end."""
+    for clause, coming in zip(found, found[1:], strict=False):
+        named = any(_is_thing(tag) for tag in clause.tags)
+        verbs = any("verb" in tag for tag in clause.tags)
+        if named or not verbs or not any("side" in tag for tag in clause.tags) or clause.sentence != coming.sentence:
+            continue
+        part = next((tag for tag in coming.tags if "part" in tag), None)
+        if part is not None and not any("verb" in tag for tag in coming.tags):
+            clause.tags.append(Tag(part.text, {"part": part["part"]}, clause.tags[-1].end, clause.tags[-1].end))
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Memory:
+    """What "them", "the left one" and a bare verb refer back to."""
+
+    part: str | None = None
+    verbs: tuple[str, ...] = ()
+    moved: set[str] = field(default_factory=set)
+
+
+#: "The left one higher": one side does more than the other.
+_COMPARED = frozenset(
+    ["higher", "more", "stronger", "further", "wider", "bigger", "tighter", "harder", "deeper", "farther", "stronger",
+     "favouring", "favoring", "mostly", "mainly", "leading", "dominant", "heavier", "especially"]
+)  # fmt: skip
+
+
+def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
+    tags = clause.tags
+    parts = [(place, tag["part"]) for place, tag in enumerate(tags) if "part" in tag]
+    named = any(_is_plain(tag) for tag in tags)
+    if not parts and not named and not any("verb" in tag and _fits(memory.part, tag["verb"]) for tag in tags):
+        parts = [(place, _IMPLIED[tag["verb"]]) for place, tag in enumerate(tags) if tag.readings.get("verb") in _IMPLIED][:1]
+    verbs, negations, degrees, numbers = [], [], [], []
+    sides = [(place, tag["side"]) for place, tag in enumerate(tags) if "side" in tag]
+    for place, tag in enumerate(tags):
+        if "not" in tag:
+            negations.append(place)
+        elif "low" in tag:
+            degrees.append((place, -1.0))
+        elif "fade" in tag and _fades(tags, place, parts):
+            clause.stop = clause.dies = True
+        elif "degree" in tag and not (parts and "verb" in tag):
+            degrees.append((place, tag["degree"]))
+        elif tag.readings.get("verb") in _STRETCHING and _stretches(tags, place, parts):
+            degrees.append((place, 1.25))  # "smile wide", "brows up high"
+        elif "value" in tag:
+            numbers.append((place, tag["value"], tag["prefix"]))
+        elif "va" in tag:
+            clause.heads.append(Head("va", tag["va"], tag.text, place))
+        elif "facs" in tag and "act" not in tag:
+            clause.heads.append(Head("facs", tag["facs"], tag.text, place))
+            region_of = data("aus")["aus"].get(tag["facs"][0][0], {}).get("region")
+            if region_of in data("actions")["parts"]:  # "eyes closed, then wide open"
+                memory.part, memory.verbs = region_of, ()
+                memory.moved.add(region_of)
+        elif "act" in tag and "verb" in tag and any(verb_of(name, tag["verb"]) == tag["verb"] for _, name in parts):
+            verbs.append((place, tag["verb"], tag.text))  # "a twitch in the right cheek"
+        elif "act" in tag:
+            clause.heads.append(Head("act", tag["act"], tag.text, place))
+            _remember_part(tag.text, memory)
+        elif "verb" in tag and (parts or ("emotion" not in tag and _fits(memory.part, tag["verb"]))):
+            verbs.append((place, tag["verb"], tag.text))
+        elif "emotion" in tag and "verb" in tag and any("emotion" in one and "verb" not in one for one in tags):
+            continue  # "calms her down": the other word names the feeling
+        elif "meant" in tag and (parts or named):
+            tag.readings = {"unknown": True}  # a misspelt feeling is looked for only where nothing else was found
+        elif "emotion" in tag and parts and _is_rest(tag, tags):
+            verbs.append((place, "still", tag.text))  # "angry, but soft eyes"
+        elif "emotion" in tag:
+            clause.heads.append(Head("emotion", tag["emotion"], tag.text, place))
+            if "meant" in tag:
+                notes.append(f"Read {tag.text!r} as {tag['meant']!r}.")
+        elif "foreign" in tag:
+            clause.heads.append(Head("emotion", tag["foreign"], tag.text, place))
+        elif "stop" in tag:
+            clause.stop = True
+        elif "relax" in tag:
+            clause.relax = True
+        elif "again" in tag:
+            clause.again = True
+        elif "only" in tag:
+            clause.only = True
+    if "without" in clause.leads:
+        negations = [-1, *negations]
+    _read_ends(clause, negations)
+    _read_times(clause, negations)
+    _read_lean(clause, sides)
+    _read_moves(clause, parts, verbs, sides, negations, memory, notes)
+    clause.denied = bool(negations) and not clause.heads
+    _modify(clause, negations, degrees, numbers, sides)
+
+
+#: Movements that only say how far, where something else says what moves.
+_STRETCHING = ("wide", "up", "tight", "wide open")
+_FAR = frozenset(["wide", "wider", "high", "higher", "tight", "tightly", "wide open"])
+#: Movements that only one part makes, so that it need not be named.
+_IMPLIED = {"pucker": "lips", "purse": "lips", "puff": "cheeks", "flare": "nostrils", "funnel": "lips"}
+
+
+def _stretches(tags: list[Tag], place: int, parts) -> bool:
+    if tags[place].text not in _FAR:
+        return False
+    if not parts:
+        return any("act" in tag for tag in tags)
+    own = tags[place]["verb"]
+    if own != "up" and any(own in data("actions")["parts"][name]["verbs"] for _, name in parts):
+        return False
+    return any("verb" in tag and tag is not tags[place] and (tag["verb"] != own or own == "up") for tag in tags[:place])
+
+
+def _remember_part(text: str, memory: Memory) -> None:
+    """ "The jaw drops … and snaps shut": an expression that names a part."""
+    for name in data("actions")["parts"]:
+        if name.rstrip("s") in text:
+            memory.part, memory.verbs = name, ()
+            memory.moved.add(name)
+            return
+
+
+def _is_plain(tag: Tag) -> bool:
+    return "meant" not in tag and any(kind in tag for kind in ("emotion", "act", "facs"))
+
+
+def _is_rest(tag: Tag, tags: list[Tag]) -> bool:
+    """A word of rest beside a part, with nothing else in the clause: that part is kept out of it."""
+    label = tag["emotion"][0]
+    resting = label in ("neutral", "calm") or not emotions()[label].aus
+    return resting and not any(_is_plain(other) and other is not tag for other in tags)
+
+
+def _fits(part: str | None, verb: str) -> bool:
+    return part is not None and bool(verb_of(part, verb))
+
+
+def _fades(tags: list[Tag], place: int, parts) -> bool:
+    """ "The smile drops", "his anger goes": what is named before it ends."""
+    if parts or any(_is_name(tag) or "degree" in tag or "verb" in tag for tag in tags[place + 1 :]):
+        return False
+    if any(_is_name(tag) for tag in tags[:place]):
+        return True
+    return not any(_is_name(tag) or _is_verb(tag) or "side" in tag for tag in tags) and tags[place].text not in _GOING
+
+
+#: Words that end something only where that is named beside them.
+_GOING = frozenset(["goes", "go", "breaks", "leaves", "passes", "pass", "lifts", "cools", "drop", "drops", "dropped", "clears", "fall", "falls"])
+_NOT_ENDING = ("double_negation",)
+
+
+def _read_ends(clause: Clause, negations: list[int]) -> None:
+    """What an ending word says about the heads that stand with it."""
+    names = [head for head in clause.heads if head.kind in ("emotion", "act")]
+    if clause.dies and negations:
+        clause.stop = clause.dies = False
+    elif clause.stop and any("double_negation" in tag for tag in clause.tags):
+        clause.stop = False
+    elif clause.stop and clause.leads & {"after", "after_this"} and clause.heads:
+        clause.stop = clause.dies = False  # "once the anger fades": there was anger
+    elif clause.stop and not clause.dies:
+        clause.dies = not negations and any(
+            head.place < place for head in names for place, tag in enumerate(clause.tags) if "stop" in tag
+        )
+
+
+def _read_times(clause: Clause, negations: list[int]) -> None:
+    """Times, pace and repetition of a clause into `clause.time`."""
+    own, seen = clause.time, False
+    kinds = ("at", "span", "edge", "lasting", "over", "until", "wait", "later", "word", "portion", "times")
+    for tag in clause.tags:
+        for kind in kinds:
+            if kind in tag:
+                own.setdefault(kind, tag[kind])
+        if "bare" in tag and not seen and "paren" in clause.leads:
+            own["aside"] = tag["bare"]
+        elif "bare" in tag:
+            # "3 s angry" says when, "angry 3 s" how long.
+            own.setdefault("lasting" if seen else "at", tag["bare"])
+        for kind in ("slow", "sudden", "brief", "micro"):
+            if kind in tag:
+                own[kind] = True
+        seen = seen or any(kind in tag for kind in _CONTENT)
+    if "word" in own:
+        start, end = own["word"]
+        if clause.leads & {"after", "after_this"} and not clause.heads:
+            own["at"] = end
+        elif clause.leads & {"before", "before_next"} and not clause.heads:
+            own["until"] = start
+        if own.keys() & {"at", "until"}:
+            del own["word"]
+    if "until" in own and negations and not clause.stop and "without" not in clause.leads:
+        # "Does not smile until 2 s": from then on.
+        own["at"] = own.pop("until")
+        negations.clear()
+
+
+def _read_lean(clause: Clause, sides) -> None:
+    words = {word for tag in clause.tags for word in tag.text.split()}
+    more = (clause.tags and clause.tags[-1].text == "lower") or words & _COMPARED
+    less = words & {"less", "weaker", "lesser", "smaller", "lighter"}
+    if (more or less) and sides and sides[0][1] in _FLIP and (not less or "than" in words or not clause.heads):
+        clause.lean = sides[0][1] if not less else _FLIP[sides[0][1]]
+
+
+#: Where a part has no such movement, the movement that comes nearest to it.
+_NEAR = {
+    "crinkle": ("wrinkle", "squint", "narrow", "up"), "wrinkle": ("crinkle", "squint", "up"),
+    "squint": ("narrow", "tight", "crinkle", "wrinkle"), "narrow": ("tight", "squint", "press"),
+    "press": ("tight", "together", "close"), "tight": ("press", "narrow", "together"),
+    "heavy": ("down", "close"), "together": ("press", "close", "tight"), "back": ("wide", "in"),
+    "wide": ("open", "up"), "open": ("wide", "up"), "pucker": ("purse", "forward", "funnel"),
+    "purse": ("pucker", "tight"), "funnel": ("forward", "pucker"), "forward": ("funnel", "out", "up"),
+    "tremble": ("up",), "twitch": ("up", "tight"), "puff": ("up",), "turn": ("away",), "in": ("suck",),
+    "stretch": ("wide", "back"), "shut": ("close",), "up": ("back",), "flutter": ("close",),
+}  # fmt: skip
+
+
+def verb_of(part: str, verb: str) -> str:
+    """The movement of a part that a verb means; "" if it has none."""
+    known = data("actions")["parts"][part]["verbs"]
+    if verb in known or verb in ("still", "turn"):
+        return verb
+    return next((near for near in _NEAR.get(verb, ()) if near in known), "")
+
+
+def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, notes: list[str]) -> None:
+    """Pair parts with verbs: "raise the left upper lip", "eyes wide", "look down to the left"."""
+    table = data("actions")["parts"]
+    named = bool(parts)
+    if not parts and sides and not clause.heads:
+        parts = [(place, "face") for place, tag in enumerate(clause.tags) if "verb" in tag and verb_of("face", tag["verb"])][:1]
+        parts = [] if memory.part and not any("still" == tag.readings.get("verb") for tag in clause.tags) else parts
+        verbs = verbs or [(place, clause.tags[place]["verb"], clause.tags[place].text) for place, _ in parts]
+    names = [name for _, name in parts]
+    if "eyes" in names and "gaze" in names:  # "eyes look left"
+        parts = [entry for entry in parts if entry[1] != "eyes"]
+    turning_on = bool(sides) and memory.part in ("gaze", "head") and not clause.heads
+    if not parts and memory.part and (verbs or turning_on) and not (clause.heads and not sides):
+        parts = [(verbs[0][0] if verbs else sides[0][0], memory.part)]
+    for place, name in parts:
+        known = table[name]["verbs"]
+        near = sorted((entry for entry in verbs), key=lambda entry: abs(entry[0] - place))
+        if _is_kept(clause, name, near, negations, memory):
+            continue
+        fitting = [verb_of(name, verb) for _, verb, _ in near if verb in known]
+        fitting = fitting or [verb_of(name, verb) for _, verb, _ in near if verb_of(name, verb) not in ("", "turn", "still")]
+        chosen = _verbs_of(name, fitting, alone=len(parts) == 1)
+        turning = name in _STEERED and sides and _steers(name, verbs, known)
+        # "The mouth to the left" is a direction, "the left half of the mouth" is not.
+        turning = turning and (name in ("gaze", "head") or sides[-1][0] > place)
+        if turning:
+            side = "left" if _nearest_side(sides, place) == "L" else "right"
+            if "tilt" in chosen:
+                chosen = [f"tilt {side}"]
+            elif side in known:
+                chosen = [verb for verb in chosen if verb not in ("away", "dart", "turn")] + [side]
+        bare = not (chosen or verbs or clause.heads or clause.relax or clause.stop) and "" not in known
+        again = clause.leads & {"and", "cut"} or name == memory.part
+        if bare and again and memory.verbs and _fits(name, memory.verbs[0]):
+            chosen = [memory.verbs[0]]  # "raise the brows and the chin", "left brow up, right brow a little"
+        if "" in known and not chosen:
+            chosen = [""]
+        source = " ".join(tag.text for tag in clause.tags if "part" in tag or "verb" in tag or "side" in tag)
+        if chosen:
+            values: dict[str, float] = {}
+            for verb in chosen:
+                # "Turn the head right … and back": back to where it was.
+                values.update({} if verb == "back" and not named else known[verb])
+            side = "" if turning else "?"
+            if table[name].get("one_sided"):
+                side = "one"
+            clause.heads.append(Head("move", (name, tuple(chosen), values), source, place, side=side))
+            memory.part, memory.verbs = name, tuple(chosen)
+            memory.moved.add(name)
+        elif name not in ("gaze",):
+            if verbs and not clause.heads:
+                notes.append(f"Not understood: {verbs[0][2]!r} of the {name}; it was left as it is.")
+            clause.heads.append(Head("part", name, source, place, idle=bool(verbs)))
+            memory.part = name
+        else:
+            memory.part = name
+
+
+_STEERED = ("gaze", "head", "jaw", "mouth", "eyes")
+
+
+def _nearest_side(sides, place: int) -> str:
+    after = [side for where, side in sides if where > place]
+    return after[0] if after else sides[-1][1]
+
+
+def _is_kept(clause: Clause, name: str, verbs, negations, memory: Memory) -> bool:
+    """ "The brows stay still", "his mouth does not move": kept out of what else is said. A part that was moved before
+    stays where it is then."""
+    if not verbs or verbs[0][1] != "still":
+        return False
+    bare = not any("part" in tag or "side" in tag for tag in clause.tags)
+    if name in memory.moved and not clause.heads and bare:
+        return True
+    source = " ".join(tag.text for tag in clause.tags if "part" in tag or "verb" in tag or "side" in tag)
+    clause.heads.append(Head("part", name, source, verbs[0][0], side="?", kept=True))
+    negations.clear()
+    memory.part = name
+    return True
+
+
+def _verbs_of(name: str, found: list[str], alone: bool) -> list[str]:
+    """Which of the verbs near a part it does: "shut the eyes tight" both, "open the eyes wide" the one that moves."""
+    if name in ("gaze", "head"):
+        return found[:2]
+    known = data("actions")["parts"][name]["verbs"]
+    found = [verb for verb in found if verb != "open"] if "wide" in found else found
+    moving = [verb for verb in found if any(known[verb].values())]
+    if alone and len(moving) > 1 and set(moving[:2]) in (
+        {"close", "tight"}, {"close", "press"}, {"up", "together"}, {"down", "together"}, {"open", "forward"},
+        {"close", "squint"},
+    ):  # fmt: skip
+        return moving[:2]
+    return (moving or found)[:1]
+
+
+def _steers(name: str, verbs, known) -> bool:
+    """Whether left and right are a direction here, not a side: always for gaze and head, for others without a verb
+    of their own."""
+    used = {verb for _, verb, _ in verbs}
+    if name in ("gaze", "head"):
+        return True
+    if name == "eyes" and used & set(known) - {"up", "down", "dart", "left", "right"}:
+        return False
+    return bool(used & {"turn", "dart", "shift"}) or (not (used & set(known)) and name in ("jaw", "mouth", "eyes"))
+
+
+# ── modifiers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _modify(clause: Clause, negations, degrees, numbers, sides) -> None:
+    """Give heads their negation, degree, number and side."""
+    heads = sorted(clause.heads, key=lambda head: head.place)
+    clause.heads = heads
+    limits = [place for place, tag in enumerate(clause.tags) if "only" in tag]
+    for head in heads:
+        moved = head.kind == "move"
+        head.negated = head.kept or any(
+            (place < head.place or moved) and not any(place < end < head.place for end in limits) for place in negations
+        )
+        head.stopped = clause.stop
+    for place, factor in degrees:
+        target = next((head for head in heads if head.place > place), heads[-1] if heads else None)
+        if target is None:
+            continue
+        if factor < 0:
+            target.low = True
+        elif target.degree is None:
+            target.degree = factor
+        elif min(target.degree, factor) < 1:  # "a very slight hint": less, but not a tenth
+            target.degree = 0.85 * min(target.degree, factor)
+        else:
+            target.degree *= 1 + 0.6 * (factor - 1)
+    for place, value, prefix in numbers:
+        before = [head for head in heads if head.place < place and head.number is None and head.kind != "part"]
+        after = [head for head in heads if head.place > place]
+        for head in before or ([] if prefix else after[:1]):
+            head.number = value
+        if not heads:
+            clause.number = value
+    for place, side in sides:
+        _give_side(clause, heads, place, side)
+    if not sides and any("one" in tag for tag in clause.tags):
+        for head in heads:
+            head.side = "one" if head.side == "?" else head.side
+    for head in heads:
+        if head.side in ("?", "one"):
+            head.open = head.side == "?"
+            head.side = "L" if head.side == "one" else ""
+        elif not head.side:
+            head.open = head.kind in ("act", "facs", "emotion")
+
+
+def _give_side(clause: Clause, heads: list[Head], place: int, side: str) -> None:
+    if not heads:
+        clause.side = clause.side or side
+        return
+    free = [head for head in heads if head.side in ("", "?", "one") and not (head.kind == "move" and head.side == "")]
+    # Feelings have no side of their own where a part of the face is named that has: "left eyebrow sceptically raised".
+    sided = [head for head in free if head.kind != "emotion" or _is_lopsided(head)]
+    free = sided or free
+    # One side in a clause is everybody's; with several, each goes to what follows it, or else to what stands before.
+    count = sum("side" in tag for tag in clause.tags)
+    chosen = free if count == 1 else [head for head in free if head.place > place][:1] or free[-1:]
+    for head in chosen:
+        head.side = side
+
+
+def _is_lopsided(head: Head) -> bool:
+    return any(isinstance(spec, dict) for spec in emotion(head.value[0]).aus.values())
+
+
+# ── between clauses ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _spread_sides(found: list[Clause]) -> None:
+    """ "On the left: brow up, eye narrowed": a side that stands in front of everything is that of what follows."""
+    said, pending, since = False, "", -1
+    for place, clause in enumerate(found):
+        own = clause.side or any(head.side for head in clause.heads)
+        if clause.side in _FLIP and clause.silent:
+            coming = found[place + 1] if place + 1 < len(found) else None
+            heading = coming is not None and (not said or "heading" in clause.leads)
+            if heading and coming is not None and any(head.open for head in coming.heads):
+                pending, since, clause.side = clause.side, clause.sentence, ""
+                continue
+        if pending and (own or clause.sentence > since + 1):
+            pending = ""
+        for head in clause.heads if pending else ():
+            if head.open:
+                head.side = pending
+        said = said or not clause.silent
+
+
+def _spread_degrees(found: list[Clause]) -> None:
+    """ "A smile, half strength", "nose wrinkle, subtle": a strength behind a comma is that of what stands before it."""
+    for before, clause in zip(found, found[1:], strict=False):
+        lone = clause.silent and not clause.side and not clause.denied and not any("unknown" in tag for tag in clause.tags)
+        if not lone or not clause.leads & {"comma", "and"} or before.sentence != clause.sentence:
+            continue
+        degrees = [tag["degree"] for tag in clause.tags if "degree" in tag]
+        for head in before.heads:
+            if clause.number is not None and head.number is None:
+                head.number = clause.number
+            for degree in degrees if clause.number is None else ():
+                head.degree = degree if head.degree is None else head.degree * degree
+
+
+def _spread_denial(found: list[Clause]) -> None:
+    """ "Does not frown or smile", "no smile, frown or pout": what is denied goes on to the end of the list."""
+    for place, clause in enumerate(found):
+        if "or" not in clause.leads or not clause.heads:
+            continue
+        first = place - 1
+        while first > 0 and found[first].leads <= {"comma", "or"} and not any(h.negated for h in found[first].heads):
+            first -= 1
+        if found[first].sentence == clause.sentence and any(head.negated for head in found[first].heads):
+            for other in found[first : place + 1]:
+                for head in other.heads:
+                    head.negated = True
+
+
+def _share_numbers(found: list[Clause]) -> None:
+    """ "AU4 and AU7 at 0.3": a code without a number takes that of the code joined to it."""
+    for first, second in zip(reversed(found[:-1]), reversed(found), strict=False):
+        if not (second.leads <= {"and", "comma"} and "and" in second.leads and first.heads and second.heads):
+            continue
+        number = second.heads[0].number
+        if number is not None and second.heads[0].kind == "facs":
+            for head in first.heads:
+                if head.kind == "facs" and head.number is None:
+                    head.number = number
