@@ -43,7 +43,7 @@ SIZE_RANGE = (-1.5, 0.8)
 LEAST_COVER = -0.5
 """… this: where poses that were not photographed stretch the skin, smaller ones leave gaps."""
 LARGEST = {"skin": 0.006, "hair": 0.010, "clothes": 0.016}
-"""Metres (standard deviation) that none on these surfaces exceeds, or twice their median; on others 4 mm; strands may.
+"""Metres (standard deviation) that none on these surfaces exceeds, or 1.6 times their median; others 4 mm; strands may.
 What no picture shows is covered by few and large ones, which stick out where a tilted head bares their edge."""
 THICKEST = 0.0004
 """The same across a surface, but for hair: what is thick is seen outside of the outline."""
@@ -152,7 +152,7 @@ class Fit:
         self.least_scale[self.closing, :2] = self.start.log_scale[self.closing, :2] + LEAST_COVER
         largest = np.array([LARGEST.get(name, 0.004) for name in KINDS], np.float32)
         for number in np.unique(kind):  # few Gaussians are large ones
-            largest[number] = max(largest[number], 2 * np.median(scale[kind == number, :2]))
+            largest[number] = max(largest[number], 1.6 * np.median(scale[kind == number, :2]))
         largest[list(STRAND_KINDS)] = np.inf
         most = np.repeat(largest[kind][:, None], 3, axis=1)
         most[~loose, 2] = THICKEST
