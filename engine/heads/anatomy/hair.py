@@ -335,7 +335,7 @@ def paint(head, mark, look: Look, names) -> np.ndarray:
     under = spot(ex - 0.002, ey - 0.01, ez - 0.017, 0.016, 0.03, 0.006)[:, None]
     colour = colour * (1 - under * np.array([0.10, 0.13, 0.08]))
     colour = colour * (1 - values["eyelids"][:, None] * np.array([0.02, 0.05, 0.04]))
-    lip = smooth(values["lips"], 0.05, 1.0)[:, None] * 0.78
+    lip = smooth(values["lips"], 0.16, 0.95)[:, None] * 0.78
     colour = colour * (1 - lip) + np.array(look.lips) * lip
     inner = (smooth(values["inner_mouth"], 0.3, 0.7) * (1 - smooth(values["lips"], 0.2, 0.9)))[:, None]
     colour = colour * (1 - inner) + np.array([0.26, 0.065, 0.055]) * inner
