@@ -141,6 +141,12 @@ def sideways(lips: Lips, sign: float) -> np.ndarray:
     return lips.move(1.5 * ahead - 1.0 * behind, 0.0, -2.2 * ahead)
 
 
+def upper_up(lips: Lips) -> np.ndarray:
+    """Levator labii lifts the lip beside its middle; towards the corner it hands over gently, no step."""
+    aside = np.exp(-(((np.abs(lips.across) - 0.76) / 0.16) ** 2)) * lips.lip(False, 14.0)
+    return lips.move(0.0, 0.0, -3.6 * aside)
+
+
 def lower_down(lips: Lips) -> np.ndarray:
     """Depressor labii: the lip down and a little out, so that the lower teeth show."""
     lower = lips.lip(True, 14.0)
@@ -192,6 +198,7 @@ SIDED = {
     "mouthFrown": frown,
     "mouthStretch": stretch,
     "mouthLowerDown": lower_down,
+    "mouthUpperUp": upper_up,
 }
 WHOLE = {
     "mouthFunnel": funnel,
