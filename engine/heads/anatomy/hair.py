@@ -367,8 +367,8 @@ def paint(head, mark, look: Look, names) -> np.ndarray:
     eye_colour = np.where((iris < 1.0)[:, None], np.array(look.iris), eye_white)
     eye_colour = np.where((iris < 0.42)[:, None], 0.004, eye_colour)
     for name, fixed in {
-        "teeth.upper": (0.82, 0.77, 0.68),
-        "teeth.lower": (0.76, 0.71, 0.62),
+        "teeth.upper": (0.74, 0.68, 0.575),
+        "teeth.lower": (0.70, 0.64, 0.535),
         "gums": (0.45, 0.15, 0.14),
         "tongue": (0.45, 0.16, 0.15),
         "hair": look.hair,

@@ -170,7 +170,8 @@ def gums(arch: Arch, upper: bool) -> Piece:
     _, outward = arch.frame(s)
     scallop = 0.0006 * np.cos(s / 0.0038)
     middle = np.stack([arch.x(s), arch.y(s), arch.edge(s) + arch.up * (height + 0.0048 + scallop)], axis=-1)
-    middle -= outward * 0.0042
+    # Thinner at the sides, where a chin that drops far comes close.
+    middle -= outward * (0.0042 + 0.0016 * np.clip(np.abs(s) / arch.length * 4 - 1, 0, 1))[:, None]
     angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     ring = outward[:, None] * (np.cos(angle) * 0.0046)[None, :, None]
     ring = ring + np.array([0, 0, 1.0]) * (np.sin(angle) * 0.0062)[None, :, None]
