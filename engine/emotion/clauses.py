@@ -23,7 +23,7 @@ class Clause:
     Attributes:
         leads: How it stands to what was said before, and how it was closed ("comma", "stop", "heading").
         side: A side that no head of its own took.
-        number: A strength that no head of its own took.
+        number, degree: A strength that no head of its own took.
         only, stop, relax: Such a word is in it. dies: It speaks of the end of something that was there.
         again: It asks what was said before once more ("the right one follows").
         denied: It denies something, though it names nothing that could be denied.
@@ -36,6 +36,7 @@ class Clause:
     time: dict[str, Any] = field(default_factory=dict)
     side: str = ""
     number: float | None = None
+    degree: float | None = None
     only: bool = False
     stop: bool = False
     relax: bool = False
@@ -68,8 +69,10 @@ def clauses(found: list[Tag], notes: list[str]) -> list[Clause]:
     """The clauses of a direction, read."""
     memory = Memory()
     result: list[Clause] = []
-    for clause in _cut(_ends_as_times(_name_sides(found))):
-        for piece in _cut_before_after(clause):
+    cut = _cut(_ends_as_times(_name_sides(found)))
+    for place, clause in enumerate(cut):
+        apart = any(other.sentence == clause.sentence and _has_content(other.tags) for other in cut[place + 1 :])
+        for piece in _cut_before_after(clause, apart):
             result += _cut_inside(piece)
     _lend_parts(result)
     for clause in result:
@@ -91,7 +94,9 @@ def _name_sides(found: list[Tag]) -> list[Tag]:
     last, result = "", []
     for place, tag in enumerate(found):
         side = tag.readings.get("side")
-        if side == "other":
+        if side == "same":
+            tag = Tag(tag.text, {**tag.readings, "side": last or "B"}, tag.start, tag.end)
+        elif side == "other":
             if not last and not any("one" in other or "part" in other for other in found):
                 tag = Tag(tag.text, {"unknown": True}, tag.start, tag.end)
             else:
@@ -168,6 +173,8 @@ def _cut(found: list[Tag]) -> list[Clause]:
                 current.append(Tag(tag.text, {"degree": 1.15}, tag.start, tag.end))
             close("stop")
             sentence += 1
+        elif "mark" in tag and tag["mark"] == ":" and _awaits_verb(current, coming):
+            continue  # "left brow: up"
         elif "mark" in tag:
             if tag["mark"] == ":" and current:
                 leads.add("heading")
@@ -180,7 +187,11 @@ def _cut(found: list[Tag]) -> list[Clause]:
                 continue
             elif joining in ("before", "after") and not _has_content(current):
                 close("before_next" if joining == "before" else "after_this")
+                if "gap" in tag:
+                    current.append(Tag(tag.text, {"gap": tag["gap"]}, tag.start, tag.end))
             else:
+                if "gap" in tag:  # "A 0.5 s after B"
+                    current.append(Tag(tag.text, {"gap": tag["gap"]}, tag.start, tag.end))
                 close(joining)
                 if "low" in tag or "sudden" in tag:
                     current.append(Tag(tag.text, {k: v for k, v in tag.readings.items() if k != joining}, tag.start, tag.end))
@@ -188,6 +199,12 @@ def _cut(found: list[Tag]) -> list[Clause]:
             current.append(tag)
     close()
     return result
+
+
+def _awaits_verb(current: list[Tag], coming: list[Tag]) -> bool:
+    """A part without a movement, and a movement, or rest, next."""
+    bare = any("part" in tag for tag in current) and not any(_is_name(tag) or _is_verb(tag) for tag in current)
+    return bare and bool(coming) and any(kind in coming[0] for kind in ("verb", "relax", "degree", "value", "not"))
 
 
 def _is_behind(tag: Tag, current: list[Tag], coming: list[Tag]) -> bool:
@@ -206,13 +223,13 @@ def _from_here_to(current: list[Tag], coming: list[Tag]) -> bool:
     return following is not None and ("emotion" in following or "act" in following)
 
 
-def _cut_before_after(clause: Clause) -> list[Clause]:
+def _cut_before_after(clause: Clause, apart: bool) -> list[Clause]:
     """ "Before the shock he is cheerful", "without the mouth scared": no mark stands between the two."""
     tags = clause.tags
     feelings = [place for place, tag in enumerate(tags) if "emotion" in tag or "act" in tag]
     timed = any(kind in tag for tag in tags for kind in ("word", "quote", "at", "bare"))
     cut = 0
-    if clause.leads & {"before_next", "after_this"} and len(feelings) > 1 and not timed:
+    if clause.leads & {"before_next", "after_this"} and len(feelings) > 1 and not timed and not apart:
         cut = feelings[0] + 1
     parts = [place for place, tag in enumerate(tags) if "part" in tag]
     if "without" in clause.leads and parts and feelings and parts[0] < feelings[0]:
@@ -348,7 +365,7 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
         elif "degree" in tag and not (parts and "verb" in tag):
             degrees.append((place, tag["degree"]))
         elif tag.readings.get("verb") in _STRETCHING and _stretches(tags, place, parts):
-            degrees.append((place, 1.25))  # "smile wide", "brows up high"
+            degrees.append((place, 1.5 if tag.text.endswith("est") else 1.25))  # "smile wide", "brows up high"
         elif "value" in tag:
             numbers.append((place, tag["value"], tag["prefix"]))
         elif "va" in tag:
@@ -364,7 +381,7 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
         elif "act" in tag:
             clause.heads.append(Head("act", tag["act"], tag.text, place))
             _remember_part(tag.text, memory)
-        elif "verb" in tag and (parts or ("emotion" not in tag and _fits(memory.part, tag["verb"]))):
+        elif "verb" in tag and (parts or (("emotion" not in tag or _is_turn(clause, memory)) and _fits(memory.part, tag["verb"]))):
             verbs.append((place, tag["verb"], tag.text))
         elif "emotion" in tag and "verb" in tag and any("emotion" in one and "verb" not in one for one in tags):
             continue  # "calms her down": the other word names the feeling
@@ -398,7 +415,7 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
 
 #: Movements that only say how far, where something else says what moves.
 _STRETCHING = ("wide", "up", "tight", "wide open")
-_FAR = frozenset(["wide", "wider", "high", "higher", "tight", "tightly", "wide open"])
+_FAR = frozenset(["wide", "widest", "broadest", "highest", "tightest", "wider", "high", "higher", "tight", "tightly", "wide open"])
 #: Movements that only one part makes, so that it need not be named.
 _IMPLIED = {"pucker": "lips", "purse": "lips", "puff": "cheeks", "flare": "nostrils", "funnel": "lips"}
 
@@ -470,7 +487,7 @@ def _read_ends(clause: Clause, negations: list[int]) -> None:
 def _read_times(clause: Clause, negations: list[int]) -> None:
     """Times, pace and repetition of a clause into `clause.time`."""
     own, seen = clause.time, False
-    kinds = ("at", "span", "edge", "lasting", "over", "until", "wait", "later", "word", "portion", "times")
+    kinds = ("at", "span", "edge", "lasting", "over", "until", "wait", "later", "word", "portion", "times", "gap")
     for tag in clause.tags:
         for kind in kinds:
             if kind in tag:
@@ -546,6 +563,10 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
         near = sorted((entry for entry in verbs), key=lambda entry: abs(entry[0] - place))
         if _is_kept(clause, name, near, negations, memory):
             continue
+        if not named and name in memory.moved and "up" in memory.verbs and near and near[0][2] in _LETTING_GO:
+            clause.relax = True  # "the brows go up; then they drop"
+            clause.heads.append(Head("part", name, near[0][2], place))
+            continue
         fitting = [verb_of(name, verb) for _, verb, _ in near if verb in known]
         fitting = fitting or [verb_of(name, verb) for _, verb, _ in near if verb_of(name, verb) not in ("", "turn", "still")]
         chosen = _verbs_of(name, fitting, alone=len(parts) == 1)
@@ -559,7 +580,7 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
             elif side in known:
                 chosen = [verb for verb in chosen if verb not in ("away", "dart", "turn")] + [side]
         bare = not (chosen or verbs or clause.heads or clause.relax or clause.stop) and "" not in known
-        again = clause.leads & {"and", "cut"} or name == memory.part
+        again = clause.leads & {"and", "cut"} or clause.again or name == memory.part
         if bare and again and memory.verbs and _fits(name, memory.verbs[0]):
             chosen = [memory.verbs[0]]  # "raise the brows and the chin", "left brow up, right brow a little"
         if "" in known and not chosen:
@@ -579,10 +600,20 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
         elif name not in ("gaze",):
             if verbs and not clause.heads:
                 notes.append(f"Not understood: {verbs[0][2]!r} of the {name}; it was left as it is.")
-            clause.heads.append(Head("part", name, source, place, idle=bool(verbs)))
+            idle = bool(verbs) or any("unknown" in tag for tag in clause.tags)
+            clause.heads.append(Head("part", name, source, place, idle=idle))
             memory.part = name
         else:
             memory.part = name
+
+
+#: Said of what was raised before, these let it go.
+_LETTING_GO = frozenset(["drop", "drops", "dropped", "fall", "falls", "sink", "sinks", "go down", "goes down", "come down", "comes down"])
+
+
+def _is_turn(clause: Clause, memory: Memory) -> bool:
+    """ "Look up, then down": nothing else is in the clause, and eyes or head were turned before."""
+    return memory.part in ("gaze", "head", "eyes") and sum(_has_content([tag]) for tag in clause.tags) == 1
 
 
 _STEERED = ("gaze", "head", "jaw", "mouth", "eyes")
@@ -614,6 +645,8 @@ def _verbs_of(name: str, found: list[str], alone: bool) -> list[str]:
         return found[:2]
     known = data("actions")["parts"][name]["verbs"]
     found = [verb for verb in found if verb != "open"] if "wide" in found else found
+    if name == "eyes" and set(found) & {"heavy", "close", "wide", "narrow", "squint", "tight"}:  # "the eye hangs half shut"
+        found = [verb for verb in found if verb not in ("up", "down")]
     moving = [verb for verb in found if any(known[verb].values())]
     if alone and len(moving) > 1 and set(moving[:2]) in (
         {"close", "tight"}, {"close", "press"}, {"up", "together"}, {"down", "together"}, {"open", "forward"},
@@ -667,6 +700,8 @@ def _modify(clause: Clause, negations, degrees, numbers, sides) -> None:
             head.number = value
         if not heads:
             clause.number = value
+    if not heads and degrees:
+        clause.degree = degrees[0][1]
     for place, side in sides:
         _give_side(clause, heads, place, side)
     if not sides and any("one" in tag for tag in clause.tags):

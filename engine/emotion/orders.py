@@ -29,6 +29,7 @@ class Order:
         times: How often a passing one is repeated; `swing` turns every second one round.
         firm: An addition that also holds codes at 0 ("mouth closed"), whatever the expression of its beat does there.
         against: [S] of a denied feeling: how much of each code is its own.
+        whole, zone, zone_side: The face before it was narrowed to a zone.
         onward: A "never" from its beat on, not from the beginning.
         part: The part of the face that an addition moves: the next order to the same part takes its place.
         soft: A "never" that gives way to what other orders need ("not scared, only surprised").
@@ -55,6 +56,9 @@ class Order:
     firm: bool = False
     against: np.ndarray | None = None
     onward: bool = False
+    whole: np.ndarray | None = None
+    zone: np.ndarray | None = None
+    zone_side: str = ""
 
 
 @dataclass(eq=False)

@@ -249,7 +249,10 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
         if _leans_back(clause, beats):
             lean(_last_orders(beats)[-1], clause.lean)
             continue
-        if clause.silent and _last_orders(beats) and _say_again(clause, beats):
+        only_parts = clause.again and clause.heads and all(h.kind == "part" and not h.kept for h in clause.heads)
+        if only_parts:  # "… and reaches the left corner at 3 s"
+            clause.side = clause.side or next((head.side for head in clause.heads if head.side), "")
+        if (clause.silent or only_parts) and _last_orders(beats) and _say_again(clause, beats):
             spoke = clause.sentence
             continue
         if clause.silent:
@@ -262,6 +265,8 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
                 started = started or "lasting" in own
             if "wait" in own:
                 wait += float(own["wait"])
+            elif "span" in own and spoke == clause.sentence and follows and follows.leads & {"and", "then"}:
+                _give_time(beats, clause)
             elif own and follows and not started and not (own.keys() == {"lasting"} and beats[-1].orders):
                 waiting = {**waiting, **own}
             elif own and beats[-1].orders and (clause.sentence == spoke or own.keys() & {"lasting", "until"}):
@@ -297,11 +302,15 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
             swap = beats.index(beat)
         elif "after_this" in clause.leads and following:
             clauses[position + 1].leads.add("then")
+            if "gap" in own:
+                clauses[position + 1].time.setdefault("later", own["gap"])
         elif swap is not None:
             _swap(beats, swap)
             swap = None
         elif "after" in clause.leads and len(beats) > 1 and not own.keys() & {"at", "word"}:
             beats[-1], beats[-2] = beats[-2], beats[-1]
+            if "gap" in clauses[position - 1].time:
+                beats[-1].after = float(clauses[position - 1].time["gap"])
     return [beat for beat in beats if beat.orders]
 
 
@@ -352,12 +361,21 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
     last = _last_orders(beats)[-1]
     if not clause.side and not clause.again:
         return False
+    sided = last.part.endswith(("L", "R")) or "on the " in last.what
+    if sided and not clause.again and any("unknown" in tag for tag in clause.tags) and not clause.leads & {"then", "final"}:
+        return True  # "…, since the left one is behind a patch"
+    if clause.degree is not None and clause.side in ("L", "R") and not clause.again and not sided:
+        if clause.degree < 1:
+            _weigh_side(last, clause.side, 0.35 * float(last.face.max()))
+        else:
+            lean(last, clause.side)
+        return True
     if clause.number is not None and clause.side in ("L", "R"):
         _weigh_side(last, clause.side, clause.number)
         return True
     apart = bool(clause.leads & {"then", "final", "after_this"} or set(clause.time) & set(STARTS))
     source = next(beat for beat in reversed(beats) if beat.orders)
-    other = bool(last.part.endswith(("L", "R")) or "on the " in last.what)
+    other = sided
     if clause.again or apart:
         orders = [replace(order) for order in source.orders if order.kind in ("state", "add")][-1:]
         if not orders:
@@ -461,8 +479,15 @@ def _only_masks(clause: Clause, beats: list[Beat]) -> bool:
     state = next((order for order in reversed(last) if order.kind == "state"), None)
     if state is None:
         return True
+    if state.whole is not None and "and" in clause.leads:  # "with the lip and the nose alone"
+        if not any(head.side for head in clause.heads) and state.zone_side:
+            named = np.any([region(head.value, state.zone_side) for head in clause.heads], axis=0)
+        named, state.face = named | state.zone, state.whole
+    else:
+        state.whole, state.zone_side = state.face, clause.heads[0].side
+    state.zone = named
     state.face = np.where(named, state.face, 0.0)
-    state.mask = state.mask & named
+    state.mask = state.mask & named if "and" not in clause.leads else named
     if state.feelings:
         state.kind = "add" if len(beats) > 1 else "state"
         state.feelings = []
@@ -577,6 +602,8 @@ def _give_time(beats: list[Beat], clause: Clause) -> None:
         return
     _start(beat, clause)
     for order in beat.orders:
+        if "span" in clause.time:
+            order.lasting = order.brief = None
         _timing(order, clause)
 
 

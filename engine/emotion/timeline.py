@@ -263,7 +263,7 @@ def _spans(beats: Sequence[Beat], starts: list[float], length: float, notes: lis
             elif order.brief is not None:
                 spans += _pulses(order, start, place)
                 continue
-            asked = beat.start is not None and start > 0
+            asked = (beat.start is not None or _ends_at(beats[:place], starts, start)) and start > 0
             spans.append(_Span(start, min(end, length), order, place, closes and end < length, asked=asked))
     shown = [span.order.face for span in spans if span.order.kind in ("state", "add")]
     wanted = np.max(shown or [np.zeros(len(slots()))], axis=0)
@@ -273,6 +273,15 @@ def _spans(beats: Sequence[Beat], starts: list[float], length: float, notes: lis
             least = 0.1 if span.order.against is None else np.maximum(0.1, 0.4 * span.order.against)
             span.order.mask = span.order.mask & (wanted <= least)
     return [span for span in spans if span.start < length]
+
+
+def _ends_at(beats: Sequence[Beat], starts: list[float], time: float) -> bool:
+    """Whether a time that was asked for as the end of a beat is the beginning of the next."""
+    return any(
+        (order.until is not None and abs(order.until - time) < 1e-6)
+        or (order.lasting is not None and abs(start + order.lasting - time) < 1e-6)
+        for beat, start in zip(beats, starts, strict=False) for order in beat.orders
+    )  # fmt: skip
 
 
 def _pulses(order: Order, start: float, place: int) -> list[_Span]:

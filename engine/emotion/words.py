@@ -50,6 +50,7 @@ _SCANNER = re.compile(
             ("until", rf"\b(?:until|till?|up\s+to|up\s+until|before|ending\s+at|(?:gone|over|done|off|away)\s+by)\s+"
                       rf"(?:about\s+|around\s+)?{_TIME}"),
             ("wait", rf"\b(?:waits?|pauses?|holds?\s+on)\s+(?:for\s+|until\s+|till\s+)?{_TIME}"),
+            ("gap", rf"\b{_TIME}\s+after(?!\s+(?:that|this|the\s+(?:start|beginning|word|line|cut)|word|wards))(?=\s)"),
             ("later", rf"\b{_TIME}\s+(?:later|afterwards|after\s+that)"),
             ("at", rf"(?:@\s*|\b(?:(?:starting|beginning|start|begin|only)\s+)?"
                    rf"(?:at|from|after|around|about|by|in|on|past|since|t\s*=)\s+"
@@ -151,7 +152,7 @@ def normal(text: str) -> str:
         text = pattern.sub(replacement, text)
     text = re.sub(r"[*_#`~^\\{}\[\]$]+(?=\W|$)|(?<!\w)[*_#`~^\\{}\[\]$]+", " ", text).lower()
     text = re.sub(r"\(\s*(left|right|both|l|r)\s*\)", r" \1 ", text)
-    for pattern, replacement in (*_CONTRACTIONS, *_TURNS, *_OTHER_FORMS):
+    for pattern, replacement in (*_CONTRACTIONS, *_TURNS, *_OTHER_FORMS, *_SIDES_APART):
         text = pattern.sub(replacement, text)
     text = re.sub(r"\(\s*\)", " ", text)
     own = re.search(r"\b(?:left|right)\b", _SEEN.sub("", text))
@@ -165,6 +166,16 @@ _NO_UNIT = r"(?!\s*(?:%|per\s?cent|:\d|[-–]|\w))(?![.,]?\d)"
 
 #: Times in other notations → "2 s", "at 2 s", "from 1 s to 3 s".
 _TIME_FORMS = (
+    (re.compile(r"\bno sooner ([^.;!?]*?),? than "), r"first \1, then "),
+    (re.compile(r"\b(?:as soon as|once|when|by the time|the moment|after) (?:the |we |it |you )?(?:clock|timer|counter|timecode|playhead|time|"
+                r"shot)? ?(?:hits?|reach(?:es)?|shows?|reads?|gets? to|is at|says|strikes|passes) (?=(?:the )?(?:\d|frame|one |two |three |four |five |second ))"),
+     "at "),
+    (re.compile(rf"\b(\d+(?:\.\d+)?|{_COUNTED}) (?:whole|full|entire|solid|good|long|more) (?=s\b|sec|frame|beat|moment)"), r"\1 "),
+    (re.compile(r"\bthe (first|second|third|fourth|fifth|sixth) (and|to|until|till|through) the (first|second|third|fourth|fifth|sixth) second\b"),
+     lambda m: f"{_ORDINALS[m[1]]} s {m[2]} {_ORDINALS[m[3]]} s"),
+    (re.compile(r"\bup to (?=\")"), "until "),
+    (re.compile(r"\bafter (?:that|this|the) (?:word|line|phrase)\b"), "then"),
+    (re.compile(r"\bbefore (?:that|this|the) (?:word|line|phrase)\b"), "beforehand"),
     (re.compile(r"\b(?:a )?quarter (?:of )?(?:a |of a )?(?=second|sec\b|minute)"), "0.25 "),
     (re.compile(r"\b(?:a )?(?:three|3)[ -]quarters? (?:of )?(?:a )?(?=second|sec\b|minute)"), "0.75 "),
     (re.compile(r"\bhalf (?:a |of a )?(?=second\b|sec\b|minute\b)"), "0.5 "),
@@ -187,6 +198,21 @@ _TIME_FORMS = (
     (re.compile(r"\bframes? (\d+) ?(?:to|until|till|and|-|–|through) ?(?:frame )?(\d+)\b"), r"frame \1 to frame \2"),
     (re.compile(r"\b(?:f|fr|frame) ?#? ?(\d+)\b(?!\.\d)"), r"frame \1"),
 )  # fmt: skip
+_SIDE = r"(?:the |his |her |their |its |your |my )?(left|right)"
+_BIT = r"(ends?|corners?|parts?|half|halves|tails?|edges?|lids?|tip|side|third)"
+#: A side in the middle of a name goes before it; who stays out of it keeps still.
+_SIDES_APART = (
+    (re.compile(rf"\b((?:inner|outer|upper|lower|medial|lateral|top|bottom) )?{_BIT} of {_SIDE} (?=eye|brow|lip|mouth|cheek|nos)"),
+     r"\3 \1\2 of "),
+    (re.compile(rf"\b(brow|eyebrow|lid|skin|one) (?:over|above|on top of|below|under|beneath|of) {_SIDE} eye\b"), r"\2 \1"),
+    (re.compile(r"\b(left|right) skin\b"), r"\1 lower lid"),
+    (re.compile(r"\bskin (?:over|above|below|under|beneath|around) (?:the |his |her )?eyes?\b"), "lower lids"),
+    (re.compile(r"\bleav(?:e|es|ing) ((?:[\w']+ ){1,4}?)(?:alone|be|untouched|out of it|out|still|as (?:it|they) (?:is|are)|"
+                r"(?:exactly |right |just )?where (?:it|they) (?:is|are))\b"), r"\1 motionless"),
+    (re.compile(r"\b(?:betrays?|shows?|reveals?|does|do|gives?|registers?|displays?|says?) (?:absolutely )?(?:nothing|not a thing|no sign of it)"
+                r"(?: away)?(?: at all)?\b"), " motionless"),
+)  # fmt: skip
+
 #: Strengths in words → "40%", sides as seen by someone else → the face's own, frame rates out of the way.
 _OTHER_FORMS = (
     (re.compile(r"(?:@|\bat)?\s*\b\d+(?:\.\d+)?\s*(?:fps|frames (?:per|a) second)\b"), " "),
@@ -329,7 +355,7 @@ def _phrases() -> _Trie:
     for kind in _GRAMMAR:
         for phrase in split_words(grammar[kind]):
             trie.add(phrase, {"negators": "not", "low_negation": "low"}.get(kind, kind), True)
-    for side, key in (("L", "left"), ("R", "right"), ("B", "both"), ("other", "other")):
+    for side, key in (("L", "left"), ("R", "right"), ("B", "both"), ("other", "other"), ("same", "same")):
         for phrase in split_words(grammar[key]):
             trie.add(phrase, "side", side)
     adverbs_apart = set(split_words(grammar["adverbs_apart"]))
@@ -592,6 +618,9 @@ def _single(kind: str, piece: str) -> Tag | None:
     if kind in _TIMES:
         value = _time_reading(kind, piece)
         return Tag(piece, {kind: value}) if value is not None else Tag(piece, {"unknown": True})
+    if kind == "gap":
+        value = _time_reading("later", piece)
+        return Tag(piece, {"after": True, "gap": value}) if value is not None else Tag(piece, {"after": True})
     if kind == "stretch":
         value = _time_reading("lasting", piece)
         return Tag(piece, {"lasting": value}) if value is not None else Tag(piece, {"unknown": True})
