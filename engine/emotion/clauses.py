@@ -203,6 +203,9 @@ def _cut(found: list[Tag]) -> list[Clause]:
 
 def _awaits_verb(current: list[Tag], coming: list[Tag]) -> bool:
     """A part without a movement, and a movement, or rest, next."""
+    turns = any(tag.readings.get("verb") == "turn" for tag in current) and not any("side" in tag for tag in current)
+    if turns and coming and "side" in coming[0]:
+        return True  # "the mouth twists to one side: the left"
     bare = any("part" in tag for tag in current) and not any(_is_name(tag) or _is_verb(tag) for tag in current)
     return bare and bool(coming) and any(kind in coming[0] for kind in ("verb", "relax", "degree", "value", "not"))
 
@@ -256,6 +259,10 @@ def _is_name(tag: Tag) -> bool:
     return any(kind in tag for kind in _NAMES)
 
 
+def _is_feeling(tag: Tag) -> bool:
+    return _is_name(tag) and "verb" not in tag
+
+
 def _is_thing(tag: Tag) -> bool:
     return _is_name(tag) or "part" in tag or ("relax" in tag)
 
@@ -265,12 +272,12 @@ def _is_part(tag: Tag) -> bool:
 
 
 def _is_verb(tag: Tag) -> bool:
-    return "verb" in tag and not _is_name(tag) and not _is_part(tag)
+    return "verb" in tag and not any(kind in tag for kind in ("part", "act", "facs"))
 
 
 #: Kinds of tag that alternate where several things are said without a mark between them.
 _PAIRS: tuple[tuple[Callable[[Tag], bool], Callable[[Tag], bool]], ...] = (
-    (_is_when, _is_thing), (_is_part, _is_verb), (_is_side, _is_name), (_is_side, _is_part),
+    (_is_when, _is_thing), (_is_part, _is_verb), (_is_side, _is_feeling), (_is_side, _is_part),
 )  # fmt: skip
 
 
@@ -563,12 +570,14 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
         near = sorted((entry for entry in verbs), key=lambda entry: abs(entry[0] - place))
         if _is_kept(clause, name, near, negations, memory):
             continue
-        if not named and name in memory.moved and "up" in memory.verbs and near and near[0][2] in _LETTING_GO:
+        if not named and not sides and name in memory.moved and "up" in memory.verbs and near and near[0][2] in _LETTING_GO:
             clause.relax = True  # "the brows go up; then they drop"
             clause.heads.append(Head("part", name, near[0][2], place))
             continue
         fitting = [verb_of(name, verb) for _, verb, _ in near if verb in known]
         fitting = fitting or [verb_of(name, verb) for _, verb, _ in near if verb_of(name, verb) not in ("", "turn", "still")]
+        if set(fitting) - {"turn"} and not (sides and name in ("jaw", "mouth", "gaze", "head")):
+            fitting = [verb for verb in fitting if verb != "turn"]  # "draw the corners down": drawing is no movement
         chosen = _verbs_of(name, fitting, alone=len(parts) == 1)
         turning = name in _STEERED and sides and _steers(name, verbs, known)
         # "The mouth to the left" is a direction, "the left half of the mouth" is not.

@@ -29,6 +29,7 @@ class Order:
         times: How often a passing one is repeated; `swing` turns every second one round.
         firm: An addition that also holds codes at 0 ("mouth closed"), whatever the expression of its beat does there.
         against: [S] of a denied feeling: how much of each code is its own.
+        verbs: What the part does, of a movement.
         whole, zone, zone_side: The face before it was narrowed to a zone.
         onward: A "never" from its beat on, not from the beginning.
         part: The part of the face that an addition moves: the next order to the same part takes its place.
@@ -56,6 +57,7 @@ class Order:
     firm: bool = False
     against: np.ndarray | None = None
     onward: bool = False
+    verbs: tuple[str, ...] = ()
     whole: np.ndarray | None = None
     zone: np.ndarray | None = None
     zone_side: str = ""
@@ -284,7 +286,7 @@ def _move(head: Head, notes: list[str]) -> Order | None:
     mask = region(part, side_of) if not known else index.mask([code for code in known if code in index.aus], side_of) | (faces > 0)
     firm = any(value == 0 for value in known.values())
     exact = np.zeros(len(index), dtype=bool)
-    order = Order("add", what, head.source, faces, mask, exact, part=family + side_of, firm=firm)
+    order = Order("add", what, head.source, faces, mask, exact, part=family + side_of, firm=firm, verbs=verbs)
     order.brief, order.times = next((_PASSING[verb] for verb in verbs if verb in _PASSING), (None, 1))
     return order
 

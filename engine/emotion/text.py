@@ -236,6 +236,7 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
     waiting: dict[str, Any] = {}
     wait = 0.0
     swap: int | None = None
+    recent: Beat | None = None  # the beat of which something was said last
     spoke = -1  # the sentence in which something was said last
     for position, clause in enumerate(clauses):
         own = clause.time
@@ -263,6 +264,8 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
             if "aside" in own:  # "sad (2 s)" says how long, "(2 s) sad" when
                 own["lasting" if _last_orders(beats) and spoke == clause.sentence else "at"] = own.pop("aside")
                 started = started or "lasting" in own
+            if "lasting" in own and apart and not _last_orders(beats):  # "hold for a second, then smile"
+                own["wait"] = own.pop("lasting")
             if "wait" in own:
                 wait += float(own["wait"])
             elif "span" in own and spoke == clause.sentence and follows and follows.leads & {"and", "then"}:
@@ -270,7 +273,7 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
             elif own and follows and not started and not (own.keys() == {"lasting"} and beats[-1].orders):
                 waiting = {**waiting, **own}
             elif own and beats[-1].orders and (clause.sentence == spoke or own.keys() & {"lasting", "until"}):
-                _give_time(beats, clause)
+                _give_time(beats, clause, recent)
             elif own and position + 1 < len(clauses):  # "2 s in. Her face falls."
                 waiting = {**waiting, **own}
             if clause.leads & {"then", "final", "first"} and position + 1 < len(clauses):
@@ -296,6 +299,7 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
             _timing(order, clause)
             order.onward = bool(clause.leads & {"then", "final"}) and len(beats) > 1
         beat.orders += orders
+        recent = beat
         following = position + 1 < len(clauses) and "word" not in own
         if "before_next" in clause.leads and following:
             clauses[position + 1].leads.add("then")
@@ -364,6 +368,8 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
     sided = last.part.endswith(("L", "R")) or "on the " in last.what
     if sided and not clause.again and any("unknown" in tag for tag in clause.tags) and not clause.leads & {"then", "final"}:
         return True  # "…, since the left one is behind a patch"
+    if clause.denied and clause.side:
+        return True  # "…, the left is not"
     if clause.degree is not None and clause.side in ("L", "R") and not clause.again and not sided:
         if clause.degree < 1:
             _weigh_side(last, clause.side, 0.35 * float(last.face.max()))
@@ -509,8 +515,28 @@ def _begins_new(clause: Clause, beat: Beat, wait: float) -> bool:
         return True
     if clause.leads & {"stop", "become"} and expressive and beat.has_state:
         return True
+    if clause.leads & {"stop", "comma"} and not clause.leads & {"and"} and _turns_back(clause, beat):
+        return True
     passing = [order for order in beat.orders if order.kind == "state" and (order.lasting or order.brief) is not None]
     return bool(passing) and expressive
+
+
+_OPPOSITE = ({"up", "down"}, {"open", "close"}, {"wide", "close"}, {"wide", "narrow"}, {"left", "right"}, {"puff", "suck"},
+             {"tilt left", "tilt right"})  # fmt: skip
+
+
+def _turns_back(clause: Clause, beat: Beat) -> bool:
+    """ "Looks left, looks right": a part cannot do both at once, so the second comes after the first."""
+    for head in clause.heads:
+        if head.kind != "move" or head.negated:
+            continue
+        name, verbs, _ = head.value
+        for order in beat.orders:
+            same = order.kind == "add" and order.part.rstrip("LR") == part_family(name)
+            sides = {order.part[len(part_family(name)) :], head.side if head.side in ("L", "R") else ""}
+            if same and sides != {"L", "R"} and any({one, other} in _OPPOSITE for one in verbs for other in order.verbs):
+                return True
+    return False
 
 
 def _is_state(head: Head) -> bool:
@@ -573,6 +599,7 @@ def _timing(order: Order, clause: Clause) -> None:
         order.kind, order.mask = "add", order.face > 0
     if own.get("slow"):
         order.pace = 3.0
+        order.brief = order.brief and 2.0 * order.brief
     if own.get("sudden"):
         order.pace = 0.35
     if own.get("micro"):
@@ -586,9 +613,9 @@ def _timing(order: Order, clause: Clause) -> None:
         order.brief = order.brief or 0.7
 
 
-def _give_time(beats: list[Beat], clause: Clause) -> None:
+def _give_time(beats: list[Beat], clause: Clause, recent: Beat | None = None) -> None:
     """A time that stands alone at the end belongs to what was said before it; "and at 3 s" says it again."""
-    beat = next((beat for beat in reversed(beats) if beat.orders), None)
+    beat = recent if recent in beats else next((beat for beat in reversed(beats) if beat.orders), None)
     if beat is None:
         return
     if "before" in clause.leads and "word" in clause.time:

@@ -173,6 +173,9 @@ _TIME_FORMS = (
     (re.compile(rf"\b(\d+(?:\.\d+)?|{_COUNTED}) (?:whole|full|entire|solid|good|long|more) (?=s\b|sec|frame|beat|moment)"), r"\1 "),
     (re.compile(r"\bthe (first|second|third|fourth|fifth|sixth) (and|to|until|till|through) the (first|second|third|fourth|fifth|sixth) second\b"),
      lambda m: f"{_ORDINALS[m[1]]} s {m[2]} {_ORDINALS[m[3]]} s"),
+    (re.compile(r"(?<=[a-z] )(\d+(?:\.\d+)?) ?[-–] ?(\d+(?:\.\d+)?)(?=\s*(?:[,;.]|$))"),
+     lambda m: f"from {m[1]} s to {m[2]} s" if float(m[2]) > MOST_STRENGTH else m[0]),
+    (re.compile(r"\bthan (?:with|on|in|at|for|of|by) "), "than "),
     (re.compile(r"\bup to (?=\")"), "until "),
     (re.compile(r"\bafter (?:that|this|the) (?:word|line|phrase)\b"), "then"),
     (re.compile(r"\bbefore (?:that|this|the) (?:word|line|phrase)\b"), "beforehand"),
@@ -226,6 +229,7 @@ _OTHER_FORMS = (
     (re.compile(r"(?<=\d)\s*@\s*(\d{1,3})\s*%?(?![\w.])|(?<=\d[lr])\s*@\s*(\d{1,3})\s*%?(?![\w.])"),
      lambda m: f" at {m[1] or m[2]}%"),
     (re.compile(r",? (?:intensity|level|grade|strength) ([a-e])\b"), r"\1"),
+    (re.compile(r"\b((?:au ?)\d{1,2}[lr]?) ?(?:at|=|:|-) ?([a-e])\b"), r"\1\2"),
     (re.compile(r"\b((?:au ?)?\d{1,2}[lr]?) ([a-e])(?=\s*(?:$|[,.;+&/]|and\b))"), r"\1\2"),
     (re.compile(r"\b(his|her|their|its|your|my|the|character's|actor's) own (left|right)\b"), r"\1 \2"),
     (re.compile(r"\((?:i\.e\.,? )?(?:his|her|their|its|your|my|character's|actor's|the) (left|right)\)"), r" \1 "),
@@ -410,7 +414,8 @@ def _add_codes(trie: _Trie, parts: set[str]) -> None:
     """FACS names, channel names and ARKit names."""
     table = data("aus")
     for code, row in [*table["aus"].items(), *table["stand_ins"].items()]:
-        trie.add(row["name"], "facs", [(code, "", None)])
+        if code != "30M":  # "stretch the mouth sideways" is not it
+            trie.add(row["name"], "facs", [(code, "", None)])
     for code, name in table["missing"].items():
         trie.add(name, "facs", [(code, "", None)])
     for entry in contract.CHANNELS:
