@@ -7,6 +7,7 @@ and denial, its times, and its *leads*: how it stands to what was said before ("
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -179,6 +180,8 @@ def _cut(found: list[Tag]) -> list[Clause]:
             if tag["mark"] == ":" and current:
                 leads.add("heading")
             close("comma", *(["paren"] if tag["mark"] == "(" and current else []))
+        elif "again" in tag and tag.text.startswith("follow") and _named_both(current, coming):
+            close("after")  # "anger follows sadness"
         elif joining and not _is_verb_here(tag, found, position):
             if joining in ("first", "final", "then") and _is_behind(tag, current, coming):
                 leads.add(joining)
@@ -190,15 +193,21 @@ def _cut(found: list[Tag]) -> list[Clause]:
                 if "gap" in tag:
                     current.append(Tag(tag.text, {"gap": tag["gap"]}, tag.start, tag.end))
             else:
+                leads |= {"except"} if "except" in tag and not _has_content(current) else set()
+                excepting = "except" in tag
                 if "gap" in tag:  # "A 0.5 s after B"
                     current.append(Tag(tag.text, {"gap": tag["gap"]}, tag.start, tag.end))
-                close(joining)
+                close(joining, *(["except"] if excepting else []))
                 if "low" in tag or "sudden" in tag:
                     current.append(Tag(tag.text, {k: v for k, v in tag.readings.items() if k != joining}, tag.start, tag.end))
         else:
             current.append(tag)
     close()
     return result
+
+
+def _named_both(current: list[Tag], coming: list[Tag]) -> bool:
+    return any(_is_name(tag) for tag in current) and bool(coming) and _is_name(coming[0])
 
 
 def _awaits_verb(current: list[Tag], coming: list[Tag]) -> bool:
@@ -235,6 +244,8 @@ def _cut_before_after(clause: Clause, apart: bool) -> list[Clause]:
     if clause.leads & {"before_next", "after_this"} and len(feelings) > 1 and not timed and not apart:
         cut = feelings[0] + 1
     parts = [place for place, tag in enumerate(tags) if "part" in tag]
+    if clause.leads == {"without"} and len(feelings) > 1 and not apart:
+        cut = feelings[0] + 1  # "instead of laughing he cries"
     if "without" in clause.leads and parts and feelings and parts[0] < feelings[0]:
         cut = max(place for place in parts if place < feelings[0]) + 1
         while cut < feelings[0] and "verb" in tags[cut]:
@@ -325,13 +336,18 @@ def _is_verb_here(tag: Tag, found: list[Tag], position: int) -> bool:
 
 def _lend_parts(found: list[Clause]) -> None:
     """ "Raise the left, then the right brow": the part is named once, at the end."""
+    spoken: set[int] = set()
     for clause, coming in zip(found, found[1:], strict=False):
         named = any(_is_thing(tag) for tag in clause.tags)
+        if named:
+            spoken.add(clause.sentence)
         verbs = any("verb" in tag for tag in clause.tags)
-        if named or not verbs or not any("side" in tag for tag in clause.tags) or clause.sentence != coming.sentence:
+        if named or not verbs or clause.sentence != coming.sentence:
             continue
+        sided = any("side" in tag for tag in clause.tags) and not any("verb" in tag for tag in coming.tags)
+        listed = coming.leads & {"or", "and"} and "comma" not in coming.leads and clause.sentence not in spoken
         part = next((tag for tag in coming.tags if "part" in tag), None)
-        if part is not None and not any("verb" in tag for tag in coming.tags):
+        if part is not None and (sided or listed):
             clause.tags.append(Tag(part.text, {"part": part["part"]}, clause.tags[-1].end, clause.tags[-1].end))
 
 
@@ -345,6 +361,9 @@ class Memory:
     part: str | None = None
     verbs: tuple[str, ...] = ()
     moved: set[str] = field(default_factory=set)
+    pending: str | None = None  # the side of a part that was named without a movement yet; "" for no side
+    sentence: int = -1
+    blank: bool = False  # what was said last is a face without expression
 
 
 #: "The left one higher": one side does more than the other.
@@ -356,6 +375,8 @@ _COMPARED = frozenset(
 
 def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
     tags = clause.tags
+    if memory.sentence != clause.sentence:
+        memory.sentence, memory.pending = clause.sentence, None
     parts = [(place, tag["part"]) for place, tag in enumerate(tags) if "part" in tag]
     named = any(_is_plain(tag) for tag in tags)
     if not parts and not named and not any("verb" in tag and _fits(memory.part, tag["verb"]) for tag in tags):
@@ -369,6 +390,8 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             degrees.append((place, -1.0))
         elif "fade" in tag and _fades(tags, place, parts):
             clause.stop = clause.dies = True
+        elif "portion" in tag and "degree" in tag and not parts:
+            continue  # "halfway": a time, or how far a part goes
         elif "degree" in tag and not (parts and "verb" in tag):
             degrees.append((place, tag["degree"]))
         elif tag.readings.get("verb") in _STRETCHING and _stretches(tags, place, parts):
@@ -387,6 +410,7 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             verbs.append((place, tag["verb"], tag.text))  # "a twitch in the right cheek"
         elif "act" in tag:
             clause.heads.append(Head("act", tag["act"], tag.text, place))
+            memory.verbs = ()
             _remember_part(tag.text, memory)
         elif "verb" in tag and (parts or (("emotion" not in tag or _is_turn(clause, memory)) and _fits(memory.part, tag["verb"]))):
             verbs.append((place, tag["verb"], tag.text))
@@ -404,19 +428,23 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             clause.heads.append(Head("emotion", tag["foreign"], tag.text, place))
         elif "stop" in tag:
             clause.stop = True
+        elif "relax" in tag and sides and tag.text.startswith("nothing"):
+            clause.denied = True  # "…, nothing on the left"
         elif "relax" in tag:
             clause.relax = True
         elif "again" in tag:
             clause.again = True
         elif "only" in tag:
             clause.only = True
-    if "without" in clause.leads:
+    if "without" in clause.leads and not ("except" in clause.leads and memory.blank):
         negations = [-1, *negations]
     _read_ends(clause, negations)
     _read_times(clause, negations)
     _read_lean(clause, sides)
     _read_moves(clause, parts, verbs, sides, negations, memory, notes)
-    clause.denied = bool(negations) and not clause.heads
+    if clause.heads or clause.relax:
+        memory.blank = clause.relax or all(head.kind == "emotion" and not emotions()[head.value[0]].aus for head in clause.heads)
+    clause.denied = clause.denied or (bool(negations) and not clause.heads)
     _modify(clause, negations, degrees, numbers, sides)
 
 
@@ -464,6 +492,8 @@ def _fits(part: str | None, verb: str) -> bool:
 
 def _fades(tags: list[Tag], place: int, parts) -> bool:
     """ "The smile drops", "his anger goes": what is named before it ends."""
+    if not parts and tags[place].text in ("drop", "drops", "dropping") and any("act" in tag for tag in tags[place + 1 :]):
+        return True  # "drop the smile"
     if parts or any(_is_name(tag) or "degree" in tag or "verb" in tag for tag in tags[place + 1 :]):
         return False
     if any(_is_name(tag) for tag in tags[:place]):
@@ -495,15 +525,18 @@ def _read_times(clause: Clause, negations: list[int]) -> None:
     """Times, pace and repetition of a clause into `clause.time`."""
     own, seen = clause.time, False
     kinds = ("at", "span", "edge", "lasting", "over", "until", "wait", "later", "word", "portion", "times", "gap")
+    moves = any("part" in tag for tag in clause.tags)
+    timed = any(kind in tag for tag in clause.tags for kind in ("at", "word", "later"))
     for tag in clause.tags:
         for kind in kinds:
-            if kind in tag:
+            if kind in tag and not (kind == "portion" and "degree" in tag and moves):
                 own.setdefault(kind, tag[kind])
         if "bare" in tag and not seen and "paren" in clause.leads:
             own["aside"] = tag["bare"]
         elif "bare" in tag:
             # "3 s angry" says when, "angry 3 s" how long.
-            own.setdefault("lasting" if seen else "at", tag["bare"])
+            span = seen or timed or re.search(r"-\s*(second|sec|minute|frame|beat)$", tag.text)
+            own.setdefault("lasting" if span else "at", tag["bare"])
         for kind in ("slow", "sudden", "brief", "micro"):
             if kind in tag:
                 own[kind] = True
@@ -539,7 +572,7 @@ _NEAR = {
     "wide": ("open", "up"), "open": ("wide", "up"), "pucker": ("purse", "forward", "funnel"),
     "purse": ("pucker", "tight"), "funnel": ("forward", "pucker"), "forward": ("funnel", "out", "up"),
     "tremble": ("up",), "twitch": ("up", "tight"), "puff": ("up",), "turn": ("away",), "in": ("suck",),
-    "stretch": ("wide", "back"), "shut": ("close",), "up": ("back",), "flutter": ("close",),
+    "stretch": ("wide", "back"), "suck": ("in",), "shut": ("close",), "up": ("back",), "flutter": ("close",),
 }  # fmt: skip
 
 
@@ -565,6 +598,11 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
     turning_on = bool(sides) and memory.part in ("gaze", "head") and not clause.heads
     if not parts and memory.part and (verbs or turning_on) and not (clause.heads and not sides):
         parts = [(verbs[0][0] if verbs else sides[0][0], memory.part)]
+        if memory.pending and not sides:  # "her left eyebrow, and only that one, rises"
+            sides.append((-1, memory.pending))
+            clause.tags.append(Tag("", {"side": memory.pending}))
+    elif not parts and memory.part and clause.relax and sides and not clause.heads:
+        clause.heads.append(Head("part", memory.part, clause.source, sides[0][0], side="?"))
     for place, name in parts:
         known = table[name]["verbs"]
         near = sorted((entry for entry in verbs), key=lambda entry: abs(entry[0] - place))
@@ -614,6 +652,11 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
             memory.part = name
         else:
             memory.part = name
+    if not parts and sides and memory.pending is not None and not clause.heads:
+        memory.pending = sides[0][1]
+    elif parts or clause.heads:
+        waits = not clause.relax and not clause.stop and all(head.kind == "part" and not head.kept for head in clause.heads)
+        memory.pending = (sides[0][1] if sides else "") if waits else None
 
 
 #: Said of what was raised before, these let it go.
@@ -622,9 +665,10 @@ _LETTING_GO = frozenset(["drop", "drops", "dropped", "fall", "falls", "sink", "s
 
 def _is_turn(clause: Clause, memory: Memory) -> bool:
     """ "Look up, then down": nothing else is in the clause, and eyes or head were turned before."""
-    return memory.part in ("gaze", "head", "eyes") and sum(_has_content([tag]) for tag in clause.tags) == 1
+    return bool(memory.verbs) and sum(_has_content([tag]) for tag in clause.tags) == 1
 
 
+#: Parts whose left and right may be a direction.
 _STEERED = ("gaze", "head", "jaw", "mouth", "eyes")
 
 

@@ -368,7 +368,7 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
     sided = last.part.endswith(("L", "R")) or "on the " in last.what
     if sided and not clause.again and any("unknown" in tag for tag in clause.tags) and not clause.leads & {"then", "final"}:
         return True  # "…, since the left one is behind a patch"
-    if clause.denied and clause.side:
+    if clause.denied and clause.side and not clause.again:
         return True  # "…, the left is not"
     if clause.degree is not None and clause.side in ("L", "R") and not clause.again and not sided:
         if clause.degree < 1:
@@ -643,7 +643,7 @@ def _orders(clause: Clause, beats: list[Beat], beat: Beat, notes: list[str]) -> 
         return [neutral("relaxed", clause.source, let_go=True)]
     if clause.stop and not any(head.kind != "part" for head in clause.heads):
         return [neutral("everything let go", clause.source, let_go=True)]
-    regions = [head for head in clause.heads if head.kind == "part"]
+    regions = [head for head in clause.heads if head.kind == "part" and not head.negated]
     mask = None
     if regions and any(head.kind in ("emotion", "act") for head in clause.heads):
         mask = np.any([region(head.value, head.side) for head in regions], axis=0)

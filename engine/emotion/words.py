@@ -175,6 +175,16 @@ _TIME_FORMS = (
      lambda m: f"{_ORDINALS[m[1]]} s {m[2]} {_ORDINALS[m[3]]} s"),
     (re.compile(r"(?<=[a-z] )(\d+(?:\.\d+)?) ?[-–] ?(\d+(?:\.\d+)?)(?=\s*(?:[,;.]|$))"),
      lambda m: f"from {m[1]} s to {m[2]} s" if float(m[2]) > MOST_STRENGTH else m[0]),
+    (re.compile(rf"\b(?:with |after )?(?:a |an |the )?(\d+(?:\.\d+)?|{_COUNTED})[ -]?(?:s|secs?|seconds?)[ -](?:delay|pause|wait|gap)\b,?"),
+     r"wait \1 s,"),
+    (re.compile(rf"\b(?:with |after )?(?:a |an |the )?(?:delay|pause|wait|gap) of (\d+(?:\.\d+)?|{_COUNTED}) (?:s|secs?|seconds?)\b,?"),
+     r"wait \1 s,"),
+    (re.compile(rf"(?<=, )((?:and |then )?)(\d+(?:\.\d+)?|{_COUNTED}) of (?=[a-z])"), r"\1\2 s of "),
+    (re.compile(r"\b(from|between) the (first|second|third|fourth|fifth|sixth) second (to|until|till|and|through) the "
+                r"(first|second|third|fourth|fifth|sixth)(?: second)?\b"),
+     lambda m: f"{m[1]} {_ORDINALS[m[2]]} s {m[3]} {_ORDINALS[m[4]]} s"),
+    (re.compile(r"\b(two|three|four|five|2|3|4|5) ((?:[a-z]+ )?)(blinks|nods|winks|twitches|head shakes|shakes of the head)\b"),
+     r"\2\3 \1 times"),
     (re.compile(r"\bthan (?:with|on|in|at|for|of|by) "), "than "),
     (re.compile(r"\bup to (?=\")"), "until "),
     (re.compile(r"\bafter (?:that|this|the) (?:word|line|phrase)\b"), "then"),
@@ -207,6 +217,9 @@ _BIT = r"(ends?|corners?|parts?|half|halves|tails?|edges?|lids?|tip|side|third)"
 _SIDES_APART = (
     (re.compile(rf"\b((?:inner|outer|upper|lower|medial|lateral|top|bottom) )?{_BIT} of {_SIDE} (?=eye|brow|lip|mouth|cheek|nos)"),
      r"\3 \1\2 of "),
+    (re.compile(r"\b(left|right) (?:side|half|part|end) of (?:the |his |her |their |your )?(?=(?:lower |upper |bottom |top )lip)"), r"\1 "),
+    (re.compile(r"\bnot so much ([^,.;]+?) as "), r"not \1 but "),
+    (re.compile(r"\bnot ([^,.;]+?),? so much as "), r"not \1 but "),
     (re.compile(rf"\b(brow|eyebrow|lid|skin|one) (?:over|above|on top of|below|under|beneath|of) {_SIDE} eye\b"), r"\2 \1"),
     (re.compile(r"\b(left|right) skin\b"), r"\1 lower lid"),
     (re.compile(r"\bskin (?:over|above|below|under|beneath|around) (?:the |his |her )?eyes?\b"), "lower lids"),
@@ -296,6 +309,9 @@ def _then_first(text: str) -> str:
     return "".join(parts) + text[done:]
 
 
+_SIDE_WORDS = {"left": "L", "right": "R"}
+
+
 class _Trie:
     """Phrases by their words."""
 
@@ -311,18 +327,20 @@ class _Trie:
     def longest(self, words: Sequence[str], start: int) -> tuple[int, dict[str, Any]] | None:
         """(end, readings) of the longest phrase that begins at `start`; soft words inside it are skipped."""
         best: tuple[int, dict[str, Any]] | None = None
-        paths = [(self.root, start, False)]
+        paths: list[tuple[dict, int, bool, str]] = [(self.root, start, False, "")]
         while paths:
-            node, position, skipped = paths.pop()
+            node, position, skipped, side = paths.pop()
             if "" in node and not skipped and (best is None or position > best[0]):
-                best = position, node[""]
+                best = position, {**node[""], "side": side} if side else node[""]
             if position >= len(words):
                 continue
             word = words[position]
             if word in node:
-                paths.append((node[word], position + 1, False))
+                paths.append((node[word], position + 1, False, side))
+            elif word in _SIDE_WORDS and position > start and not side and ("part" not in node.get("", {})):
+                paths.append((node, position + 1, True, _SIDE_WORDS[word]))  # "bites her right lower lip"
             if word in _SOFT and position > start and node is not self.root:
-                paths.append((node, position + 1, True))
+                paths.append((node, position + 1, True, side))
         return best
 
 
@@ -348,7 +366,7 @@ def _spellings(name: str) -> set[str]:
 #: Lists of data/grammar.json that only say that a word is of a kind.
 _GRAMMAR = split_words(
     "negators, stop, fade, relax, then, become, final, first, rest, and, or, but, before, after, slow, sudden, brief, "
-    "micro, only, without, from, to, keep, double_negation, uneven, low_negation, again"
+    "micro, only, without, except, from, to, keep, double_negation, uneven, low_negation, again"
 )
 
 
@@ -372,7 +390,11 @@ def _phrases() -> _Trie:
     for phrase, part in (("halfway", 0.5), ("second half", 0.5), ("last half", 0.5), ("in second half", 0.5), ("latter half", 0.5),
                          ("last third", 0.6667), ("final third", 0.6667), ("last quarter", 0.75), ("final quarter", 0.75),
                          ("middle third", 0.3333), ("second third", 0.3333), ("at midpoint", 0.5), ("mid way", 0.5),
-                         ("in the middle", 0.5), ("middle", 0.5), ("halfway in", 0.5), ("half way in", 0.5), ("halfway through", 0.5), ("midway", 0.5), ("midway through", 0.5),
+                         ("in the middle", 0.5), ("middle", 0.5), ("halfway in", 0.5), ("half time", 0.5), ("at half time", 0.5), ("halfway into", 0.5), ("half way into", 0.5),
+                         ("two thirds in", 0.6667), ("two thirds through", 0.6667), ("two thirds of way through", 0.6667),
+                         ("two thirds of way in", 0.6667), ("third of way through", 0.3333), ("third of way in", 0.3333),
+                         ("quarter of way through", 0.25), ("quarter of way in", 0.25), ("three quarters through", 0.75),
+                         ("three quarters of way through", 0.75), ("three quarters of way in", 0.75), ("half way in", 0.5), ("halfway through", 0.5), ("midway", 0.5), ("midway through", 0.5),
                          ("half way through", 0.5), ("half way", 0.5)):  # fmt: skip
         trie.add(phrase, "portion", part)
     for name, act in actions["acts"].items():
@@ -607,6 +629,9 @@ def tags(text: str) -> list[Tag]:
         if found:
             end, readings = found
             first, last = matches[position].start(), matches[end - 1].end()
+            if readings.get("side") in ("L", "R") and len(readings) > 1 and "act" in readings:
+                readings = dict(readings)
+                result.append(Tag(text[first:last], {"side": readings.pop("side")}, first, first))
             if readings.keys() != {"filler"}:
                 result.append(Tag(text[first:last], dict(readings), first, last))
             position = end
