@@ -286,9 +286,13 @@ def _is_verb(tag: Tag) -> bool:
     return "verb" in tag and not any(kind in tag for kind in ("part", "act", "facs"))
 
 
+def _is_value(tag: Tag) -> bool:
+    return "value" in tag
+
+
 #: Kinds of tag that alternate where several things are said without a mark between them.
 _PAIRS: tuple[tuple[Callable[[Tag], bool], Callable[[Tag], bool]], ...] = (
-    (_is_when, _is_thing), (_is_part, _is_verb), (_is_side, _is_feeling), (_is_side, _is_part),
+    (_is_when, _is_thing), (_is_part, _is_verb), (_is_side, _is_feeling), (_is_side, _is_part), (_is_side, _is_value),
 )  # fmt: skip
 
 
@@ -361,6 +365,7 @@ class Memory:
     part: str | None = None
     verbs: tuple[str, ...] = ()
     moved: set[str] = field(default_factory=set)
+    side: str = ""  # of the movement said last
     pending: str | None = None  # the side of a part that was named without a movement yet; "" for no side
     sentence: int = -1
     blank: bool = False  # what was said last is a face without expression
@@ -601,6 +606,9 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
         if memory.pending and not sides:  # "her left eyebrow, and only that one, rises"
             sides.append((-1, memory.pending))
             clause.tags.append(Tag("", {"side": memory.pending}))
+        elif verbs and not sides and memory.side and verbs[0][1] != "still":  # "the right one goes up, and down at 3 s"
+            sides.append((-1, memory.side))
+            clause.tags.append(Tag("", {"side": memory.side}))
     elif not parts and memory.part and clause.relax and sides and not clause.heads:
         clause.heads.append(Head("part", memory.part, clause.source, sides[0][0], side="?"))
     for place, name in parts:
@@ -643,6 +651,7 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
                 side = "one"
             clause.heads.append(Head("move", (name, tuple(chosen), values), source, place, side=side))
             memory.part, memory.verbs = name, tuple(chosen)
+            memory.side = sides[0][1] if sides and sides[0][1] in _FLIP and not turning else ""
             memory.moved.add(name)
         elif name not in ("gaze",):
             if verbs and not clause.heads:

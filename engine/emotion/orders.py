@@ -29,6 +29,7 @@ class Order:
         times: How often a passing one is repeated; `swing` turns every second one round.
         firm: An addition that also holds codes at 0 ("mouth closed"), whatever the expression of its beat does there.
         against: [S] of a denied feeling: how much of each code is its own.
+        whole_denied: A "never" of a whole expression, which ends where that is asked for.
         verbs: What the part does, of a movement.
         whole, zone, zone_side: The face before it was narrowed to a zone.
         onward: A "never" from its beat on, not from the beginning.
@@ -58,6 +59,7 @@ class Order:
     against: np.ndarray | None = None
     onward: bool = False
     verbs: tuple[str, ...] = ()
+    whole_denied: bool = False
     whole: np.ndarray | None = None
     zone: np.ndarray | None = None
     zone_side: str = ""
@@ -180,7 +182,7 @@ def _feeling(head: Head) -> Order:
     if head.negated:
         face = emotion(label).face(1.0, head.side)
         order = never(face > 0, head, f"no {name}")
-        order.soft, order.against = True, face
+        order.soft, order.against, order.whole_denied = True, face, True
         return order
     return label_order(label, _intensity(head, strength), head.side, head.source)
 
@@ -202,7 +204,9 @@ def _act(head: Head) -> Order:
     if head.negated:
         least = 0.6 if act.get("expressive") else 0.0
         codes = [code for code, spec in act["aus"].items() if not isinstance(spec, int | float) or spec >= least]
-        return never(slots().mask(codes, head.side), head, f"no {head.source}")
+        order = never(slots().mask(codes, head.side), head, f"no {head.source}")
+        order.whole_denied = True
+        return order
     face = expression(act["aus"], intensity, head.side)
     kind = "state" if act.get("expressive") else "add"
     mask = np.ones(size, dtype=bool) if kind == "state" else slots().mask(act["aus"])

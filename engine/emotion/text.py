@@ -35,7 +35,7 @@ from .orders import (
     region,
     release,
 )  # fmt: skip
-from .tables import data, emotion, slots
+from .tables import MAX_INTENSITY, data, emotion, slots
 from .words import Tag, normal, stated_rate, tags
 
 MAX_CHARACTERS = 20_000
@@ -363,10 +363,18 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
     """ "…, then the other one", "the right one follows at 2 s", "80 % left, 20 % right": what was said before, on
     another side or as much as this. True if the clause is done with."""
     last = _last_orders(beats)[-1]
+    timed = bool(set(clause.time) & set(STARTS) or clause.leads & {"then", "final"})
+    if clause.degree is not None and timed and not clause.side and last.face.any() and not _unknown(clause):
+        louder = replace(last, face=np.minimum(last.face * clause.degree, MAX_INTENSITY), feelings=[], until=None, lasting=None)
+        louder.what, louder.source = f"{last.what}, {'more' if clause.degree > 1 else 'less'}", clause.source
+        beats.append(Beat([louder]))
+        _start(beats[-1], clause)
+        _timing(louder, clause)
+        return True
     if not clause.side and not clause.again:
         return False
     sided = last.part.endswith(("L", "R")) or "on the " in last.what
-    if sided and not clause.again and any("unknown" in tag for tag in clause.tags) and not clause.leads & {"then", "final"}:
+    if sided and not clause.again and _unknown(clause) and not clause.leads & {"then", "final"}:
         return True  # "…, since the left one is behind a patch"
     if clause.denied and clause.side and not clause.again:
         return True  # "…, the left is not"
@@ -399,6 +407,10 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
         _timing(order, clause)
         order.kind = "add" if order.kind == "state" else order.kind
     return True
+
+
+def _unknown(clause: Clause) -> bool:
+    return any("unknown" in tag for tag in clause.tags)
 
 
 def _head_of(clause: Clause) -> Head:
@@ -513,6 +525,8 @@ def _begins_new(clause: Clause, beat: Beat, wait: float) -> bool:
     expressive = any(_is_state(head) for head in clause.heads) or clause.relax
     if (clause.relax or clause.stop) and not clause.heads:
         return True
+    if clause.relax and all(head.kind == "part" for head in clause.heads):  # "… rise from 1 s to 2 s and fall back"
+        return any(order.part.rstrip("LR") == part_family(head.value) for head in clause.heads for order in beat.orders)
     if clause.leads & {"stop", "become"} and expressive and beat.has_state:
         return True
     if clause.leads & {"stop", "comma"} and not clause.leads & {"and"} and _turns_back(clause, beat):

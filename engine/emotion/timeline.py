@@ -250,7 +250,10 @@ def _spans(beats: Sequence[Beat], starts: list[float], length: float, notes: lis
         for order in beat.orders:
             if order.kind == "never":
                 timed = order.onward or (isinstance(beat.start, float | int) and beat.start and not beat.background)
-                spans.append(_Span(start if timed else 0.0, length, order, place))
+                end = _said_after_all(order, beats[place + 1 :], starts[place + 1 :], length)
+                end = min(end, start + order.lasting) if order.lasting is not None else end
+                end = order.until if order.until is not None and order.until > start else end
+                spans.append(_Span(start if timed else 0.0, end, order, place))
                 continue
             end, closes = length, False
             if order.lasting is not None:
@@ -273,6 +276,17 @@ def _spans(beats: Sequence[Beat], starts: list[float], length: float, notes: lis
             least = 0.1 if span.order.against is None else np.maximum(0.1, 0.4 * span.order.against)
             span.order.mask = span.order.mask & (wanted <= least)
     return [span for span in spans if span.start < length]
+
+
+def _said_after_all(order: Order, beats: Sequence[Beat], starts: Sequence[float], length: float) -> float:
+    """ "Not smiling. At 2 s she smiles": what was denied as a whole holds until it is asked for."""
+    if not order.whole_denied:
+        return length
+    for beat, start in zip(beats, starts, strict=True):
+        for other in beat.orders:
+            if other.kind in ("state", "add") and other.face.any() and order.mask[int(np.argmax(other.face))]:
+                return start
+    return length
 
 
 def _ends_at(beats: Sequence[Beat], starts: list[float], time: float) -> bool:

@@ -47,9 +47,10 @@ _SCANNER = re.compile(
                    r"arousal\s*(?:at|of|[=:])?\s*[-+]?\d*\.?\d+"),
             ("over", rf"\b(?:over|within|across|in\s+the\s+course\s+of|taking|takes|through|throughout)\s+"
                      rf"(?:the\s+)?(?:next\s+|course\s+of\s+|about\s+)?{_TIME}"),
-            ("until", rf"\b(?:until|till?|up\s+to|up\s+until|before|ending\s+at|(?:gone|over|done|off|away)\s+by)\s+"
+            ("until", rf"\b(?:until|till?|up\s+to|up\s+until|before|ending\s+at)\s+"
                       rf"(?:about\s+|around\s+)?{_TIME}"),
             ("wait", rf"\b(?:waits?|pauses?|holds?\s+on)\s+(?:for\s+|until\s+|till\s+)?{_TIME}"),
+            ("percent", r"\b(?:at|from|after)\s+\d{1,2}\s*(?:%|per\s?cent)\s+(?:of|into|through)\s+(?:the\s+)?(?:line|shot|clip|way|time)"),
             ("gap", rf"\b{_TIME}\s+after(?!\s+(?:that|this|the\s+(?:start|beginning|word|line|cut)|word|wards))(?=\s)"),
             ("later", rf"\b{_TIME}\s+(?:later|afterwards|after\s+that)"),
             ("at", rf"(?:@\s*|\b(?:(?:starting|beginning|start|begin|only)\s+)?"
@@ -93,6 +94,7 @@ _TURNS = (
     (re.compile(r"\bnot (until|till|before) "), "only after "),
     (re.compile(r"\b(?:do|does|did|will)? ?not (?:move|change|budge|stir|react|respond|flinch|show (?:anything|a thing)|"
                 r"do (?:anything|a thing)|emote)(?: a muscle)?(?= (?:until|till?|before) )"), "neutral"),
+    (re.compile(r"\bno (?:change|movement|expression|reaction|emotion)s?(?: at all)?(?= (?:until|till?|before|for|up) )"), "neutral"),
     (re.compile(r"\b((?:until|till?|before|at) (?:[^,.;]{1,24}(?:s|\d))),? (?:at which point|when|whereupon|where)\b"), r"\1, then"),
     (re.compile(r"\b(?:do|does|did|will|would|should|can|could|must|let)? ?not (?:ever )?"
                 r"(?:move|change|budge|stir|react|participate|join(?: in)?|take part|follow(?: suit)?|shift|flinch|respond|"
@@ -110,6 +112,7 @@ _TURNS = (
     (re.compile(r"\botherwise (?:dead |completely |totally |perfectly )?(?:still|motionless|unmoving|calm|relaxed)\b"), "otherwise blank"),
     (re.compile(r"\b(?:stays?|remains?|is|are|left|kept) (?:right |exactly |just )?(?:where (?:it|they|he|she) (?:is|are|was|were)|"
                 r"alone|as (?:it|they) (?:is|are)|untouched|put)\b"), " motionless "),
+    (re.compile(r"\b(left|right)-(?=(?:eye|brow|eyebrow|lip|mouth|cheek|lid|nostril|corner|wink|smirk)s?\b)"), r"\1 "),
     (re.compile(r"\b(left|right)-(?:leaning|tilted|sided|heavy|weighted|biased|skewed|slanted|cornered)\b"), r"\1"),
     (re.compile(r"\bun(smiling|frowning|blinking)\b"), r"not \1"),
     (re.compile(r"\b(smile|frown|fear|emotion|expression|feeling|joy|humou?r)less(?:ly)?\b"), r"no \1"),
@@ -207,8 +210,9 @@ _TIME_FORMS = (
     (re.compile(rf"\b(from|between) (\d+(?:\.\d+)?|{_COUNTED}) (to|and|until|till) (\d+(?:\.\d+)?|{_COUNTED}){_NO_UNIT}"),
      lambda m: m[0] if float(_count(m[4])) <= MOST_STRENGTH else f"{m[1]} {_count(m[2])} s {m[3]} {_count(m[4])} s"),
     (re.compile(r"(^|[,.;\n(] ?)(\d+(?:\.\d+)?) ?(?:to|-|–) ?(\d+(?:\.\d+)?) ?(?:s|sec)?:"), r"\1from \2 s to \3 s "),
-    (re.compile(r"\b(first|next|last|final) (\d+(?:\.\d+)?)\b(?!\s*(?:s\b|sec|ms\b|min|frame|beat|moment|%|au))"), r"\1 \2 s"),
+    (re.compile(r"\b(first|next|last|final) (\d+(?:\.\d+)?)\b(?![.\d])(?!\s*(?:s\b|sec|ms\b|min|frame|beat|moment|%|au))"), r"\1 \2 s"),
     (re.compile(r"\bframes? (\d+) ?(?:to|until|till|and|-|–|through) ?(?:frame )?(\d+)\b"), r"frame \1 to frame \2"),
+    (re.compile(r"\b(\d+) ?f\b"), r"frame \1"),
     (re.compile(r"\b(?:f|fr|frame) ?#? ?(\d+)\b(?!\.\d)"), r"frame \1"),
 )  # fmt: skip
 _SIDE = r"(?:the |his |her |their |its |your |my )?(left|right)"
@@ -272,6 +276,10 @@ def _one_time_form(text: str) -> str:
     """Times in the notations of scripts, clocks, lists and frame counts → those that the scanner knows."""
     for pattern, replacement in _TIME_FORMS:
         text = pattern.sub(replacement, text)
+    if re.search(r"\bframe \d+ to frame \d+", text):  # "frames 0-24 calm, 24-48 angry"
+        text = re.sub(r"(?<=[,;] )(\d+) ?(?:-|–|to) ?(\d+)(?= [a-z])", r"frame \1 to frame \2", text)
+    if re.search(rf"\bat (?:\d+(?:\.\d+)?|{_COUNTED}) ?(?:s|secs?|seconds?)\b", text):  # "at one second …, at two …"
+        text = re.sub(rf"\b(at|by|until|till) ({_COUNTED})(?=\s*(?:[,.;]|$))", lambda m: f"{m[1]} {_count(m[2])} s", text)
     # "At 2" is a time where it can be no strength: strengths end at 1.5.
     plain = [float(found[2]) for found in _BARE_AT.finditer(text)]
     if any(value > MOST_STRENGTH for value in plain):
@@ -648,6 +656,8 @@ def _single(kind: str, piece: str) -> Tag | None:
     if kind in _TIMES:
         value = _time_reading(kind, piece)
         return Tag(piece, {kind: value}) if value is not None else Tag(piece, {"unknown": True})
+    if kind == "percent":
+        return Tag(piece, {"portion": float(re.search(r"\d+", piece)[0]) / 100})
     if kind == "gap":
         value = _time_reading("later", piece)
         return Tag(piece, {"after": True, "gap": value}) if value is not None else Tag(piece, {"after": True})
