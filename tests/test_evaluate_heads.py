@@ -88,6 +88,14 @@ def test_channels_that_can_not_be_seen_have_a_reason_and_the_others_are_measured
     assert len(read_back.visible()) == 45
 
 
+def test_pairs_move_both_sides_and_gaze_both_eyes():
+    pairs = {entry.name: names for entry, names in read_back.pairs()}
+    assert pairs["AU12 Lip Corner Puller.L"] == ["AU12 Lip Corner Puller.L", "AU12 Lip Corner Puller.R"]
+    assert pairs["AU61 Eyes Turn Left.L"] == ["AU61 Eyes Turn Left.L", "AU61 Eyes Turn Left.R"]
+    assert pairs["AU26 Jaw Drop"] == ["AU26 Jaw Drop"]
+    assert sorted(name for names in pairs.values() for name in names) == sorted(e.name for e in read_back.visible())
+
+
 def test_a_head_is_read_by_what_it_shows(monkeypatch):
     """A reader that sees the jaw by how much changed in the picture: only the jaw's channels are right."""
     monkeypatch.setattr(read_back, "SIZE", 64)

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..contract.errors import MienError
 from ..heads import format, library
 from ..heads.format import Head
-from . import held_out, sheets
+from . import held_out, read_back, sheets
 
 FIT_BARS = {"cpu": (20.0, "on 2 cores"), "cuda": (2.0, "on one H100")}
 """Minutes that a fit may take, by backend, and on what."""
@@ -62,17 +62,16 @@ def show(line: Line) -> None:
 
 
 def _read_back(heads: list[Head], args: argparse.Namespace) -> list[Line]:
-    from . import read_back
-
     lines = []
     for name, reading in read_back.measured(heads).items():
         right = sum(row.right for row in reading.rows)
         value = f"{right} of {len(reading.rows)} visible channels raise their own score most ({reading.share:.0%})"
-        for row in reading.rows:
-            if args.every or not row.right:
-                rise = "no face" if row.rise is None else f"{row.rise:+.2f}"
-                value += f"\n      {row.channel:<29}{row.own:<20}{rise}"
-                value += "" if row.right else f", but {row.highest} {row.most:+.2f}"
+        value += "".join(_row(row) for row in reading.rows if args.every or not row.right)
+        together = sum(row.right for row in reading.together)
+        value += (
+            f"\n    both sides at once: {together} of {len(reading.together)} ({together / len(reading.together):.0%})"
+        )
+        value += "".join(_row(row) for row in reading.together if args.every or not row.right)
         lines.append(Line(f"{name}: read back", value, "≥ 90 %", reading.share >= read_back.SHARE_BAR))
         loudest, score = reading.loudest()
         bar = f"< {read_back.NEUTRAL_BAR}"
@@ -82,6 +81,12 @@ def _read_back(heads: list[Head], args: argparse.Namespace) -> list[Line]:
             )
         )
     return lines
+
+
+def _row(row: read_back.Row) -> str:
+    rise = "no face" if row.rise is None else f"{row.rise:+.2f}"
+    rival = "" if row.right else f", but {row.highest} {row.most:+.2f}"
+    return f"\n      {row.channel:<29}{row.own:<20}{rise}{rival}"
 
 
 def _held_out(heads: list[Head], args: argparse.Namespace) -> list[Line]:

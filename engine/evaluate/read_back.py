@@ -71,9 +71,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All of a head's channels that MediaPipe can see, and neutral's scores."""
+    """All of a head's channels that MediaPipe can see, and neutral's scores.
+
+    Attributes:
+        together: The same with both sides of a channel moved at once, as faces mostly move.
+    """
 
     rows: list[Row]
+    together: list[Row]
     neutral: dict[str, float]
 
     @property
@@ -89,6 +94,21 @@ class Reading:
 def visible() -> list[channels.Channel]:
     """The channels that are ARKit shapes which MediaPipe can see."""
     return [entry for entry in channels.CHANNELS if entry.arkit and entry.arkit not in UNSEEN]
+
+
+def pairs() -> list[tuple[channels.Channel, list[str]]]:
+    """The visible channels once for both sides: (the left one, or the only one; the names of all).
+
+    Ways that exclude each other (mouth and jaw to the left and to the right) are no pairs.
+    """
+    names = {entry.name for entry in visible()}
+    found = []
+    for entry in visible():
+        stem, _, side = entry.name.rpartition(".")
+        single = entry.arkit in ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
+        if single or side != "R" or f"{stem}.L" not in names:
+            found.append((entry, [entry.name] if single or side != "L" else [f"{stem}.L", f"{stem}.R"]))
+    return found
 
 
 def partner(shape: str) -> str:
@@ -164,11 +184,14 @@ def measure(head: Head, read: Read) -> Reading:
     neutral = both_ways(read, photograph(deformer, backend, np.zeros(len(channels.CHANNELS))))
     if neutral is None:
         raise MienError(f"MediaPipe sees no face in {head.name}'s front view; look at it with 'engine render'.")
-    rows = []
-    for entry in visible():
-        scores = both_ways(read, photograph(deformer, backend, channels.from_mapping({entry.name: 1.0})))
-        rows.append(compare(entry, scores, neutral))
-    return Reading(rows, neutral)
+
+    def row(entry: channels.Channel, names: list[str]) -> Row:
+        values = channels.from_mapping(dict.fromkeys(names, 1.0))
+        return compare(entry, both_ways(read, photograph(deformer, backend, values)), neutral)
+
+    return Reading(
+        [row(entry, [entry.name]) for entry in visible()], [row(entry, names) for entry, names in pairs()], neutral
+    )
 
 
 def measured(heads: list[Head]) -> dict[str, Reading]:
