@@ -9,8 +9,9 @@ from engine.contract import channels as contract
 from engine.contract.channels import NAMES
 from engine.emotion.clauses import clauses
 from engine.emotion.command import from_text
+from engine.emotion.notation import normal
 from engine.emotion.text import Spoken
-from engine.emotion.words import normal, tags
+from engine.emotion.words import tags
 
 #: Expressions and movements that share no code with each other, with a channel that is theirs alone.
 APART = {
@@ -58,10 +59,13 @@ def same(one, other, **options):
 # ── sides ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 SIDED = [
-    "raise the left eyebrow", "a smirk on the left", "left brow up, right brow down", "wink with the left eye, then the right",
-    "left brow up right brow down", "smile on the left, frown on the right", "the left eye closes while the right stays open",
+    "raise the left eyebrow", "a smirk on the left", "left brow up, right brow down",
+    "wink with the left eye, then the right",
+    "left brow up right brow down", "smile on the left, frown on the right",
+    "the left eye closes while the right stays open",
     "AU12L 0.5, AU15R 0.3", "L14D", "lift the left corner of the mouth; the other corner drops", "sneer left",
-    "both brows up, the left one higher", "raise the left brow, then the other", "only the left half of the mouth smiles",
+    "both brows up, the left one higher", "raise the left brow, then the other",
+    "only the left half of the mouth smiles",
     "left eyelid droops, right eyebrow arched", "squint harder with the left eye than with the right",
     "on the left: brow up, eye narrowed", "smile with the left corner; the right corner does nothing",
     "the inner end of the left brow lifts", "mouthSmileLeft 0.6, browDownRight 0.4", "a smirk, 80% left, 20% right",
@@ -113,10 +117,12 @@ def test_a_side_that_follows():
 # ── order ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 FORWARD = [
-    "{a}, then {b}", "first {a}, then {b}", "{a}, after that {b}", "{a} before {b}", "{b} after {a}", "{a} followed by {b}",
+    "{a}, then {b}", "first {a}, then {b}", "{a}, after that {b}", "{a} before {b}", "{b} after {a}",
+    "{a} followed by {b}",
     "{a}. Then {b}.", "{b}, but first {a}", "after {a}, {b}", "before {b}, {a}", "once {a} is over, {b}", "{a} -> {b}",
     "{a} > {b}", "start with {a}, end with {b}", "at first {a}, later {b}", "{a} first, {b} second", "1) {a} 2) {b}",
-    "{a} at 1 s, {b} at 2 s", "0-1 s: {a}, 1-3 s: {b}", "{a} for 1 s, then {b}", "{b}, preceded by {a}", "{a}, finally {b}",
+    "{a} at 1 s, {b} at 2 s", "0-1 s: {a}, 1-3 s: {b}", "{a} for 1 s, then {b}", "{b}, preceded by {a}",
+    "{a}, finally {b}",
     "t=0 {a}; t=2 {b}", "[0-2] {a} [2-4] {b}", "no sooner {a} than {b}", "as soon as {a} is gone, {b}",
     "{a} until 2 s, from then on {b}", "{b} only after {a}", "step 1: {a}. step 2: {b}.", "{a}; two seconds later {b}",
 ]  # fmt: skip
@@ -130,7 +136,8 @@ def test_what_comes_first_comes_first(form):
         assert first is not None and second is not None and first < second - 0.2, (text, first, second)
 
 
-@pytest.mark.parametrize("form", ["{a}, then {b}", "first {a}, then {b}", "{a} at 1 s, {b} at 2 s", "{a} -> {b}", "{a}. Then {b}."])
+@pytest.mark.parametrize("form", ["{a}, then {b}", "first {a}, then {b}", "{a} at 1 s, {b} at 2 s", "{a} -> {b}",
+"{a}. Then {b}."])
 def test_movements_keep_their_order_too(form):
     for (one, mine), (other, its) in itertools.permutations(APART.items(), 2):
         text = form.format(a=one, b=other)
@@ -141,10 +148,14 @@ def test_movements_keep_their_order_too(form):
 # ── times ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 AT_TWO = [
-    "at 2 s, {}", "{} at 2 s", "{} at two seconds", "at 0:02 {}", "at 00:00:02, {}", "2 seconds in, {}", "t=2 {}", "{} @ 2s",
-    "[2s] {}", "at frame 48 {}", "at the two-second mark, {}", "{} from second 2 on", "after 2 s: {}", "not until 2 s {}",
-    "neutral until 2 s, then {}", "wait 2 seconds, then {}", "2000 ms in: {}", "nothing for 2 s, then {}", "from 2 s on {}",
-    "at 50 frames {} (25 fps)", "stay blank for two whole seconds, then {}", "when the clock hits 2 seconds, {}", "{} at 2",
+    "at 2 s, {}", "{} at 2 s", "{} at two seconds", "at 0:02 {}", "at 00:00:02, {}", "2 seconds in, {}", "t=2 {}",
+    "{} @ 2s",
+    "[2s] {}", "at frame 48 {}", "at the two-second mark, {}", "{} from second 2 on", "after 2 s: {}",
+    "not until 2 s {}",
+    "neutral until 2 s, then {}", "wait 2 seconds, then {}", "2000 ms in: {}", "nothing for 2 s, then {}",
+    "from 2 s on {}",
+    "at 50 frames {} (25 fps)", "stay blank for two whole seconds, then {}", "when the clock hits 2 seconds, {}",
+    "{} at 2",
 ]  # fmt: skip
 
 
@@ -156,8 +167,10 @@ def test_two_seconds_in_every_notation(form):
 
 
 FROM_ONE_TO_THREE = [
-    "{} from 1 s to 3 s", "{} between 1 and 3 seconds", "1-3 s: {}", "[1-3] {}", "{} at 1 s for two seconds", "{} 0:01 -> 0:03",
-    "from second 1 until second 3, {}", "{} starting at 1 s and ending at 3 s", "from 1s till 3s: {}", "{} at 1 s, gone by 3 s",
+    "{} from 1 s to 3 s", "{} between 1 and 3 seconds", "1-3 s: {}", "[1-3] {}", "{} at 1 s for two seconds",
+    "{} 0:01 -> 0:03",
+    "from second 1 until second 3, {}", "{} starting at 1 s and ending at 3 s", "from 1s till 3s: {}",
+    "{} at 1 s, gone by 3 s",
     "{} from frame 24 to frame 72", "at 1 s {}, released at 3 s", "{} between the first and the third second",
     "{} (1.0 - 3.0)", "{} from 1 to 3", "starting at 1 s and lasting 2 s: {}", "{} at 1 s, back to neutral at 3 s",
 ]  # fmt: skip
@@ -182,7 +195,8 @@ def test_a_frame_rate_in_the_text_counts():
 
 @pytest.mark.parametrize(
     ("text", "start"),
-    [('smile on "dear"', 1.5), ("smile after 'my'", 1.4), ("smile when she says dear", 1.5), ("at the word 'dear', smile", 1.5)],
+    [('smile on "dear"', 1.5), ("smile after 'my'", 1.4), ("smile when she says dear", 1.5),
+    ("at the word 'dear', smile", 1.5)],
 )
 def test_words_of_the_line_in_every_notation(text, start):
     words = [Spoken("oh", 0.2, 0.5), Spoken("my", 1.0, 1.4), Spoken("dear", 1.5, 2.0), Spoken("friend", 2.1, 2.6)]
@@ -192,7 +206,8 @@ def test_words_of_the_line_in_every_notation(text, start):
 # ── denial ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 DENIED = [
-    "not {}", "never {}", "calm, without being {}", "neither {} nor bored", "he isn't {}", "not {} but tired", "don't be {}",
+    "not {}", "never {}", "calm, without being {}", "neither {} nor bored", "he isn't {}", "not {} but tired",
+    "don't be {}",
     "not a hint of {}", "not at all {}", "tired, not {}", "no longer {}", "anything but {}", "he is not {} or shy",
     "she is neither {} nor shy", "dont be {}", "not shy or {}",
 ]  # fmt: skip
@@ -210,7 +225,8 @@ def test_what_is_denied_is_not_shown(form):
         ("surprised, but the brows don't move", "AU02 Outer Brow Raiser.L", "AU05 Upper Lid Raiser.L"),
         ("surprised; keep the brows still", "AU02 Outer Brow Raiser.L", "AU05 Upper Lid Raiser.L"),
         ("no eyebrow movement, just surprise", "AU02 Outer Brow Raiser.L", "AU05 Upper Lid Raiser.L"),
-        ("leave the eyebrows exactly where they are and look surprised", "AU02 Outer Brow Raiser.L", "AU05 Upper Lid Raiser.L"),
+        ("leave the eyebrows exactly where they are and look surprised", "AU02 Outer Brow Raiser.L",
+        "AU05 Upper Lid Raiser.L"),
         ("everything but the brows looks surprised", "AU02 Outer Brow Raiser.L", "AU05 Upper Lid Raiser.L"),
         ("surprised with neutral brows", "AU02 Outer Brow Raiser.L", "AU05 Upper Lid Raiser.L"),
         ("laugh with the mouth closed", "AU26 Jaw Drop", "AU12 Lip Corner Puller.L"),
@@ -224,19 +240,23 @@ def test_a_part_is_kept_out(text, still, moving):
     assert top(text, still) < 0.08 and top(text, moving) > 0.3
 
 
-@pytest.mark.parametrize("text", ["can't stop smiling", "nothing can wipe the smile off her face", "cannot hide a smile"])
+@pytest.mark.parametrize("text", ["can't stop smiling", "nothing can wipe the smile off her face",
+"cannot hide a smile"])
 def test_a_denied_end_is_no_denial(text):
     assert top(text, APART["smile"]) > 0.15
 
 
 # ── strength ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-LESS = ["a hint of {n}", "slightly {a}", "a bit {a}", "barely {a}", "a tad {a}", "mildly {a}", "20% {a}", "not very {a}", "a mite {a}"]
-MORE = ["very {a}", "extremely {a}", "so {a}", "utterly {a}", "incredibly {a}", "150% {a}", "twice as {a}", "{a} beyond words"]
+LESS = ["a hint of {n}", "slightly {a}", "a bit {a}", "barely {a}", "a tad {a}", "mildly {a}", "20% {a}",
+"not very {a}", "a mite {a}"]
+MORE = ["very {a}", "extremely {a}", "so {a}", "utterly {a}", "incredibly {a}", "150% {a}", "twice as {a}",
+"{a} beyond words"]
 
 
 @pytest.mark.parametrize("noun, word, channel", [
-    ("joy", "happy", FEELINGS["happy"]), ("anger", "angry", "AU04 Brow Lowerer.L"), ("fear", "afraid", FEELINGS["afraid"]),
+    ("joy", "happy", FEELINGS["happy"]), ("anger", "angry", "AU04 Brow Lowerer.L"), ("fear", "afraid",
+    FEELINGS["afraid"]),
     ("sadness", "sad", FEELINGS["sad"]), ("disgust", "disgusted", FEELINGS["disgusted"]),
 ])  # fmt: skip
 def test_degrees_make_less_and_more(noun, word, channel):
@@ -256,7 +276,8 @@ def test_degrees_behind_a_movement(what, channel):
     for degree in ("slightly", "a little", "a touch", "subtle"):
         assert 0.0 < top(f"{what}, {degree}", channel) < plain - 0.02
         assert 0.0 < top(f"{what} {degree}", channel) < plain - 0.02
-    assert top(f"{what}, 20%", channel) < top(f"{what}, half strength", channel) < top(f"{what}, full strength", channel)
+    assert top(f"{what}, 20%", channel) < top(f"{what}, half strength", channel) < top(f"{what}, full strength",
+    channel)
 
 
 # ── spelling and marks ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -265,13 +286,15 @@ def test_degrees_behind_a_movement(what, channel):
 @pytest.mark.parametrize("wrong, right", [
     ("rasie the rigth eyebrow", "raise the right eyebrow"), ("frwon slightly", "frown slightly"),
     ("suprised and hapy", "surprised and happy"), ("lft eybrow up", "left eyebrow up"), ("dont smile", "don't smile"),
-    ("extremly angry", "extremely angry"), ("SMILE", "smile"), ("smile!", "smile"), ("(smile)", "smile"), ("*smile*", "smile"),
+    ("extremly angry", "extremely angry"), ("SMILE", "smile"), ("smile!", "smile"), ("(smile)", "smile"), ("*smile*",
+    "smile"),
 ])  # fmt: skip
 def test_slips_of_the_pen(wrong, right):
     assert same(wrong, right)
 
 
-@pytest.mark.parametrize("word", ["board", "closet", "morning", "string", "star", "site", "starting", "contact", "paint", "tired"])
+@pytest.mark.parametrize("word", ["board", "closet", "morning", "string", "star", "site", "starting", "contact",
+"paint", "tired"])
 def test_common_words_are_no_misspelt_feelings(word):
     assert not any("meant" in tag for tag in tags(normal(word)))
 

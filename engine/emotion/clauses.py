@@ -7,13 +7,15 @@ and denial, its times, and its *leads*: how it stands to what was said before ("
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from .orders import Head
-from .tables import data, emotion, emotions
+from .tables import data, emotion, emotions, split_words
 from .words import Tag
 
 
@@ -199,7 +201,9 @@ def _cut(found: list[Tag]) -> list[Clause]:
                     current.append(Tag(tag.text, {"gap": tag["gap"]}, tag.start, tag.end))
                 close(joining, *(["except"] if excepting else []))
                 if "low" in tag or "sudden" in tag:
-                    current.append(Tag(tag.text, {k: v for k, v in tag.readings.items() if k != joining}, tag.start, tag.end))
+                    current.append(
+                        Tag(tag.text, {k: v for k, v in tag.readings.items() if k != joining}, tag.start, tag.end)
+                    )
         else:
             current.append(tag)
     close()
@@ -221,7 +225,11 @@ def _awaits_verb(current: list[Tag], coming: list[Tag]) -> bool:
 
 def _is_behind(tag: Tag, current: list[Tag], coming: list[Tag]) -> bool:
     """ "Sad first, happy last": an order word that closes the piece that it speaks about."""
-    if tag.text in _LEADING_ONLY or tag.text.endswith((" to", " into", " with", " by", " in", " on")):
+    if (
+        tag.text in _LEADING_ONLY
+        or not tag.text[0].isalpha()
+        or tag.text.endswith((" to", " into", " with", " by", " in", " on"))
+    ):
         return False
     edge = not coming or any(kind in coming[0] for kind in ("mark", "stop_mark", "and", "but", "then", "final", "or"))
     return edge and _has_content(current)
@@ -333,7 +341,8 @@ def _is_verb_here(tag: Tag, found: list[Tag], position: int) -> bool:
             break
         near.append(other)
     return any(
-        "part" in other and (tag["verb"] in data("actions")["parts"][other["part"]]["verbs"] or tag["verb"] in ("turn", "still"))
+        "part" in other
+        and (tag["verb"] in data("actions")["parts"][other["part"]]["verbs"] or tag["verb"] in ("turn", "still"))
         for other in near
     )
 
@@ -341,7 +350,7 @@ def _is_verb_here(tag: Tag, found: list[Tag], position: int) -> bool:
 def _lend_parts(found: list[Clause]) -> None:
     """ "Raise the left, then the right brow": the part is named once, at the end."""
     spoken: set[int] = set()
-    for clause, coming in zip(found, found[1:], strict=False):
+    for clause, coming in itertools.pairwise(found):
         named = any(_is_thing(tag) for tag in clause.tags)
         if named:
             spoken.add(clause.sentence)
@@ -378,14 +387,20 @@ _COMPARED = frozenset(
 )  # fmt: skip
 
 
+_LESSENED = frozenset(["less", "weaker", "lesser", "smaller", "lighter", "fainter", "softer", "milder"])
+
+
 def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
     tags = clause.tags
     if memory.sentence != clause.sentence:
         memory.sentence, memory.pending = clause.sentence, None
     parts = [(place, tag["part"]) for place, tag in enumerate(tags) if "part" in tag]
     named = any(_is_plain(tag) for tag in tags)
+    looks = bool(parts) and all(name == "gaze" for _, name in parts)
     if not parts and not named and not any("verb" in tag and _fits(memory.part, tag["verb"]) for tag in tags):
-        parts = [(place, _IMPLIED[tag["verb"]]) for place, tag in enumerate(tags) if tag.readings.get("verb") in _IMPLIED][:1]
+        parts = [
+            (place, _IMPLIED[tag["verb"]]) for place, tag in enumerate(tags) if tag.readings.get("verb") in _IMPLIED
+        ][:1]
     verbs, negations, degrees, numbers = [], [], [], []
     sides = [(place, tag["side"]) for place, tag in enumerate(tags) if "side" in tag]
     for place, tag in enumerate(tags):
@@ -417,13 +432,20 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             clause.heads.append(Head("act", tag["act"], tag.text, place))
             memory.verbs = ()
             _remember_part(tag.text, memory)
-        elif "verb" in tag and (parts or (("emotion" not in tag or _is_turn(clause, memory)) and _fits(memory.part, tag["verb"]))):
+        elif looks and "emotion" in tag and tag.readings.get("verb") == "still":
+            clause.heads.append(Head("emotion", tag["emotion"], tag.text, place))  # "a neutral look"
+        elif "verb" in tag and (
+            parts or (("emotion" not in tag or _is_turn(clause, memory)) and _fits(memory.part, tag["verb"]))
+        ):
             verbs.append((place, tag["verb"], tag.text))
         elif "emotion" in tag and "verb" in tag and any("emotion" in one and "verb" not in one for one in tags):
             continue  # "calms her down": the other word names the feeling
         elif "meant" in tag and (parts or named):
             tag.readings = {"unknown": True}  # a misspelt feeling is looked for only where nothing else was found
-        elif "emotion" in tag and parts and _is_rest(tag, tags):
+        elif "emotion" in tag and "act" not in tag and _is_by_the_way(tag, tags):
+            # "The machine is broken again": the sentence is asked what it means.
+            tag.readings = {"situation": (tag["emotion"][0], 0.75)}
+        elif "emotion" in tag and parts and not looks and _is_rest(tag, tags):
             verbs.append((place, "still", tag.text))  # "angry, but soft eyes"
         elif "emotion" in tag:
             clause.heads.append(Head("emotion", tag["emotion"], tag.text, place))
@@ -448,14 +470,18 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
     _read_lean(clause, sides)
     _read_moves(clause, parts, verbs, sides, negations, memory, notes)
     if clause.heads or clause.relax:
-        memory.blank = clause.relax or all(head.kind == "emotion" and not emotions()[head.value[0]].aus for head in clause.heads)
+        memory.blank = clause.relax or all(
+            head.kind == "emotion" and not emotions()[head.value[0]].aus for head in clause.heads
+        )
     clause.denied = clause.denied or (bool(negations) and not clause.heads)
     _modify(clause, negations, degrees, numbers, sides)
 
 
 #: Movements that only say how far, where something else says what moves.
 _STRETCHING = ("wide", "up", "tight", "wide open")
-_FAR = frozenset(["wide", "widest", "broadest", "highest", "tightest", "wider", "high", "higher", "tight", "tightly", "wide open"])
+_FAR = frozenset(
+    ["wide", "widest", "broadest", "highest", "tightest", "wider", "high", "higher", "tight", "tightly", "wide open"]
+)
 #: Movements that only one part makes, so that it need not be named.
 _IMPLIED = {"pucker": "lips", "purse": "lips", "puff": "cheeks", "flare": "nostrils", "funnel": "lips"}
 
@@ -484,6 +510,19 @@ def _is_plain(tag: Tag) -> bool:
     return "meant" not in tag and any(kind in tag for kind in ("emotion", "act", "facs"))
 
 
+@cache
+def _many_sided() -> frozenset[str]:
+    return frozenset(split_words(data("grammar")["many_sided"]))
+
+
+def _is_by_the_way(tag: Tag, tags: list[Tag]) -> bool:
+    """A word that is a feeling only of people ("broken", "lost"), in a clause about other things."""
+    unknown = sum("unknown" in other for other in tags)
+    return (
+        tag.text in _many_sided() and unknown >= 1 and not any(_is_plain(other) and other is not tag for other in tags)
+    )
+
+
 def _is_rest(tag: Tag, tags: list[Tag]) -> bool:
     """A word of rest beside a part, with nothing else in the clause: that part is kept out of it."""
     label = tag["emotion"][0]
@@ -497,7 +536,11 @@ def _fits(part: str | None, verb: str) -> bool:
 
 def _fades(tags: list[Tag], place: int, parts) -> bool:
     """ "The smile drops", "his anger goes": what is named before it ends."""
-    if not parts and tags[place].text in ("drop", "drops", "dropping") and any("act" in tag for tag in tags[place + 1 :]):
+    if (
+        not parts
+        and tags[place].text in ("drop", "drops", "dropping")
+        and any("act" in tag for tag in tags[place + 1 :])
+    ):
         return True  # "drop the smile"
     if parts or any(_is_name(tag) or "degree" in tag or "verb" in tag for tag in tags[place + 1 :]):
         return False
@@ -507,7 +550,24 @@ def _fades(tags: list[Tag], place: int, parts) -> bool:
 
 
 #: Words that end something only where that is named beside them.
-_GOING = frozenset(["goes", "go", "breaks", "leaves", "passes", "pass", "lifts", "cools", "drop", "drops", "dropped", "clears", "fall", "falls"])
+_GOING = frozenset(
+    [
+        "goes",
+        "go",
+        "breaks",
+        "leaves",
+        "passes",
+        "pass",
+        "lifts",
+        "cools",
+        "drop",
+        "drops",
+        "dropped",
+        "clears",
+        "fall",
+        "falls",
+    ]
+)
 _NOT_ENDING = ("double_negation",)
 
 
@@ -563,7 +623,7 @@ def _read_times(clause: Clause, negations: list[int]) -> None:
 def _read_lean(clause: Clause, sides) -> None:
     words = {word for tag in clause.tags for word in tag.text.split()}
     more = (clause.tags and clause.tags[-1].text == "lower") or words & _COMPARED
-    less = words & {"less", "weaker", "lesser", "smaller", "lighter"}
+    less = words & _LESSENED
     if (more or less) and sides and sides[0][1] in _FLIP and (not less or "than" in words or not clause.heads):
         clause.lean = sides[0][1] if not less else _FLIP[sides[0][1]]
 
@@ -594,8 +654,10 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
     table = data("actions")["parts"]
     named = bool(parts)
     if not parts and sides and not clause.heads:
-        parts = [(place, "face") for place, tag in enumerate(clause.tags) if "verb" in tag and verb_of("face", tag["verb"])][:1]
-        parts = [] if memory.part and not any("still" == tag.readings.get("verb") for tag in clause.tags) else parts
+        parts = [
+            (place, "face") for place, tag in enumerate(clause.tags) if "verb" in tag and verb_of("face", tag["verb"])
+        ][:1]
+        parts = [] if memory.part and not any(tag.readings.get("verb") == "still" for tag in clause.tags) else parts
         verbs = verbs or [(place, clause.tags[place]["verb"], clause.tags[place].text) for place, _ in parts]
     names = [name for _, name in parts]
     if "eyes" in names and "gaze" in names:  # "eyes look left"
@@ -606,7 +668,9 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
         if memory.pending and not sides:  # "her left eyebrow, and only that one, rises"
             sides.append((-1, memory.pending))
             clause.tags.append(Tag("", {"side": memory.pending}))
-        elif verbs and not sides and memory.side and verbs[0][1] != "still":  # "the right one goes up, and down at 3 s"
+        elif (
+            verbs and not sides and memory.side and verbs[0][1] != "still" and verbs[0][2] not in _LETTING_GO
+        ):  # "the right one goes up, and down at 3 s"
             sides.append((-1, memory.side))
             clause.tags.append(Tag("", {"side": memory.side}))
     elif not parts and memory.part and clause.relax and sides and not clause.heads:
@@ -616,12 +680,21 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
         near = sorted((entry for entry in verbs), key=lambda entry: abs(entry[0] - place))
         if _is_kept(clause, name, near, negations, memory):
             continue
-        if not named and not sides and name in memory.moved and "up" in memory.verbs and near and near[0][2] in _LETTING_GO:
+        if (
+            not named
+            and not sides
+            and name in memory.moved
+            and "up" in memory.verbs
+            and near
+            and near[0][2] in _LETTING_GO
+        ):
             clause.relax = True  # "the brows go up; then they drop"
-            clause.heads.append(Head("part", name, near[0][2], place))
+            clause.heads.append(Head("part", name, near[0][2], place, side=memory.side))
             continue
         fitting = [verb_of(name, verb) for _, verb, _ in near if verb in known]
-        fitting = fitting or [verb_of(name, verb) for _, verb, _ in near if verb_of(name, verb) not in ("", "turn", "still")]
+        fitting = fitting or [
+            verb_of(name, verb) for _, verb, _ in near if verb_of(name, verb) not in ("", "turn", "still")
+        ]
         if set(fitting) - {"turn"} and not (sides and name in ("jaw", "mouth", "gaze", "head")):
             fitting = [verb for verb in fitting if verb != "turn"]  # "draw the corners down": drawing is no movement
         chosen = _verbs_of(name, fitting, alone=len(parts) == 1)
@@ -664,12 +737,16 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
     if not parts and sides and memory.pending is not None and not clause.heads:
         memory.pending = sides[0][1]
     elif parts or clause.heads:
-        waits = not clause.relax and not clause.stop and all(head.kind == "part" and not head.kept for head in clause.heads)
+        waits = (
+            not clause.relax and not clause.stop and all(head.kind == "part" and not head.kept for head in clause.heads)
+        )
         memory.pending = (sides[0][1] if sides else "") if waits else None
 
 
 #: Said of what was raised before, these let it go.
-_LETTING_GO = frozenset(["drop", "drops", "dropped", "fall", "falls", "sink", "sinks", "go down", "goes down", "come down", "comes down"])
+_LETTING_GO = frozenset(
+    ["drop", "drops", "dropped", "fall", "falls", "sink", "sinks", "go down", "goes down", "come down", "comes down"]
+)
 
 
 def _is_turn(clause: Clause, memory: Memory) -> bool:
@@ -707,7 +784,14 @@ def _verbs_of(name: str, found: list[str], alone: bool) -> list[str]:
         return found[:2]
     known = data("actions")["parts"][name]["verbs"]
     found = [verb for verb in found if verb != "open"] if "wide" in found else found
-    if name == "eyes" and set(found) & {"heavy", "close", "wide", "narrow", "squint", "tight"}:  # "the eye hangs half shut"
+    if name == "eyes" and set(found) & {
+        "heavy",
+        "close",
+        "wide",
+        "narrow",
+        "squint",
+        "tight",
+    }:  # "the eye hangs half shut"
         found = [verb for verb in found if verb not in ("up", "down")]
     moving = [verb for verb in found if any(known[verb].values())]
     if alone and len(moving) > 1 and set(moving[:2]) in (
@@ -764,6 +848,9 @@ def _modify(clause: Clause, negations, degrees, numbers, sides) -> None:
             clause.number = value
     if not heads and degrees:
         clause.degree = degrees[0][1]
+    elif not heads and not any("part" in tag for tag in clause.tags):
+        words = {word for tag in clause.tags for word in tag.text.split()}
+        clause.degree = 1.3 if words & _COMPARED else 0.6 if words & _LESSENED else None
     for place, side in sides:
         _give_side(clause, heads, place, side)
     if not sides and any("one" in tag for tag in clause.tags):
@@ -820,8 +907,10 @@ def _spread_sides(found: list[Clause]) -> None:
 
 def _spread_degrees(found: list[Clause]) -> None:
     """ "A smile, half strength", "nose wrinkle, subtle": a strength behind a comma is that of what stands before it."""
-    for before, clause in zip(found, found[1:], strict=False):
-        lone = clause.silent and not clause.side and not clause.denied and not any("unknown" in tag for tag in clause.tags)
+    for before, clause in itertools.pairwise(found):
+        lone = (
+            clause.silent and not clause.side and not clause.denied and not any("unknown" in tag for tag in clause.tags)
+        )
         if not lone or not clause.leads & {"comma", "and"} or before.sentence != clause.sentence:
             continue
         degrees = [tag["degree"] for tag in clause.tags if "degree" in tag]

@@ -281,13 +281,15 @@ def _move(head: Head, notes: list[str]) -> Order | None:
     side_of = head.side if head.side in ("L", "R") else ""
     faces = index.vector(known, side_of)
     if head.negated:
-        return never((faces > 0) if any(known.values()) else region(part, side_of), head, f"{part} not {' '.join(verbs)}")
+        return never((faces > 0) if any(known.values()) else region(part, side_of), head,
+        f"{part} not {' '.join(verbs)}")
     intensity = _intensity(head, 0.85)
     faces = faces * (intensity if head.number is not None else intensity / 0.85)
     side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
     what = f"{part} {' '.join(verbs)}".strip() + side
     family = part_family(part)
-    mask = region(part, side_of) if not known else index.mask([code for code in known if code in index.aus], side_of) | (faces > 0)
+    mask = region(part, side_of) if not known else index.mask([code for code in known if code in index.aus],
+    side_of) | (faces > 0)
     firm = any(value == 0 for value in known.values())
     exact = np.zeros(len(index), dtype=bool)
     order = Order("add", what, head.source, faces, mask, exact, part=family + side_of, firm=firm, verbs=verbs)

@@ -11,6 +11,7 @@ Orders that begin together form a *beat*; `timeline` gives beats their times and
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ import numpy as np
 from ..contract.errors import MienError
 from .clauses import STARTS, Clause
 from .clauses import clauses as read_clauses
+from .notation import normal, stated_rate
 from .orders import (
     Head,
     Order,
@@ -35,8 +37,8 @@ from .orders import (
     region,
     release,
 )  # fmt: skip
-from .tables import MAX_INTENSITY, data, emotion, slots
-from .words import Tag, normal, stated_rate, tags
+from .tables import MAX_INTENSITY, data, slots
+from .words import Tag, tags
 
 MAX_CHARACTERS = 20_000
 #: A word is begun to be felt a little before it is said.
@@ -333,8 +335,9 @@ def _settle_relations(clauses: list[Clause]) -> None:
 
 
 def _settle_denied_times(clauses: list[Clause]) -> None:
-    """ "Not smiling at first; the smile arrives at 2 s", "does not react until 3 s, when …": nothing, then something."""
-    for clause, coming in zip(clauses, clauses[1:], strict=False):
+    """ "Not smiling at first; the smile arrives at 2 s", "does not react until 3 s, when …": nothing,
+    then something."""
+    for clause, coming in itertools.pairwise(clauses):
         if "first" in clause.leads and clause.heads and all(head.negated for head in clause.heads):
             clause.heads = []
             clause.leads.discard("first")
@@ -365,7 +368,9 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
     last = _last_orders(beats)[-1]
     timed = bool(set(clause.time) & set(STARTS) or clause.leads & {"then", "final"})
     if clause.degree is not None and timed and not clause.side and last.face.any() and not _unknown(clause):
-        louder = replace(last, face=np.minimum(last.face * clause.degree, MAX_INTENSITY), feelings=[], until=None, lasting=None)
+        louder = replace(
+            last, face=np.minimum(last.face * clause.degree, MAX_INTENSITY), feelings=[], until=None, lasting=None
+        )
         louder.what, louder.source = f"{last.what}, {'more' if clause.degree > 1 else 'less'}", clause.source
         beats.append(Beat([louder]))
         _start(beats[-1], clause)
@@ -395,7 +400,8 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
         if not orders:
             return False
         if clause.only:
-            orders = [release(last.mask & ~slots().mask(slots().aus, clause.side), _head_of(clause), "the other side let go"),
+            orders = [release(last.mask & ~slots().mask(slots().aus, clause.side), _head_of(clause),
+            "the other side let go"),
                       *orders]  # fmt: skip
         beats.append(Beat(orders))
     elif other and "and" in clause.leads and clause.side in ("L", "R"):
@@ -535,7 +541,8 @@ def _begins_new(clause: Clause, beat: Beat, wait: float) -> bool:
     return bool(passing) and expressive
 
 
-_OPPOSITE = ({"up", "down"}, {"open", "close"}, {"wide", "close"}, {"wide", "narrow"}, {"left", "right"}, {"puff", "suck"},
+_OPPOSITE = ({"up", "down"}, {"open", "close"}, {"wide", "close"}, {"wide", "narrow"}, {"left", "right"}, {"puff",
+"suck"},
              {"tilt left", "tilt right"})  # fmt: skip
 
 
@@ -548,7 +555,11 @@ def _turns_back(clause: Clause, beat: Beat) -> bool:
         for order in beat.orders:
             same = order.kind == "add" and order.part.rstrip("LR") == part_family(name)
             sides = {order.part[len(part_family(name)) :], head.side if head.side in ("L", "R") else ""}
-            if same and sides != {"L", "R"} and any({one, other} in _OPPOSITE for one in verbs for other in order.verbs):
+            if (
+                same
+                and sides != {"L", "R"}
+                and any({one, other} in _OPPOSITE for one in verbs for other in order.verbs)
+            ):
                 return True
     return False
 

@@ -23,8 +23,8 @@ import numpy as np
 from ..contract import channels as contract
 from ..contract.curves import Curves
 from ..contract.errors import MienError
+from ..emotion import notation, timeline, words
 from ..emotion import text as reader
-from ..emotion import timeline, words
 from ..emotion.combine import combine
 from ..emotion.tables import DATA, data, emotion, emotions, expression, slots
 from ..motion import articulation
@@ -222,7 +222,7 @@ def _held(face: np.ndarray, case: dict) -> Curves:
 def keywords(case: dict) -> Curves:
     """Baseline: every feeling and expression named in the text at its own strength, all the time; no grammar."""
     faces = [np.zeros(len(slots()))]
-    for tag in words.tags(words.normal(case["text"])):
+    for tag in words.tags(notation.normal(case["text"])):
         if "emotion" in tag:
             faces.append(emotion(tag["emotion"][0]).face(tag["emotion"][1]))
         elif "act" in tag:

@@ -1,0 +1,282 @@
+"""One way of writing: the many notations of directions → the one that `words` reads.
+
+Times from scripts, clocks, lists and frame counts, strengths in words, sides as somebody else sees them, contractions
+and turns of phrase are put into plain words here. Nothing is decided: what cannot be said otherwise stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .tables import data
+
+#: Strengths end here; a number beyond it is something else.
+MOST_STRENGTH = 1.5
+
+def number(text: str) -> float | None:
+    text = text.strip().replace(",", ".")
+    if "half" in text:
+        return 0.5
+    if text in ("a", "an"):
+        return 1.0
+    try:
+        return float(text)
+    except ValueError:
+        return data("grammar")["numbers"].get(text)
+
+
+_CONTRACTIONS = (
+    (re.compile(r"\b(wo|ca|sha)n't\b"), r"\1n not"), (re.compile(r"n't\b"), " not"),
+    (re.compile(r"\bcannot\b"), "can not"),
+    (re.compile(r"\b(he|she|it|that|there|what|who)'s\b"), r"\1 is"), (re.compile(r"\b(they|you|we)'re\b"), r"\1 are"),
+    (re.compile(r"\b(i|you|he|she|it|we|they)'(ll|d|ve)\b"), r"\1"), (re.compile(r"\bi'm\b"), "i am"),
+    (re.compile(r"\b(do|does|did|is|are|was|were|has|have|had|would|should|could)nt\b"), r"\1 not"),
+    (re.compile(r"\b(wo|ca)nt\b"), r"\1n not"), (re.compile(r"\b(that|what|here)s\b"), r"\1 is"),
+    (re.compile(r"\b(smile|smirk|grin|frown|scowl|sneer|pout|anger|fear|sadness|joy)'s (?=gone|over|back|there|away|"
+                r"done)"),
+     r"\1 is "),
+)  # fmt: skip
+
+
+#: Turns of phrase put into the words that the lists know: "as wide as they go", "way up", "a smile from then on".
+_TURNS = (
+    (re.compile(r"\bas (?!far\b|much\b|hard\b|soon\b|if\b|though\b)(\w+(?: open| shut| apart)?) as "
+                r"(?:possible|(?:it|they|you|he|she|we|i|one) (?:can|could|go(?:es)?|will|gets?)(?: go| get| be)?\b)"),
+     r"\1 to the max"),
+    (re.compile(r"\b(?:the|that|this) (?:very )?(?:second|moment|instant|minute) "
+                r"(?=(?:that |when )?(?:he|she|they|it|the|his|her|their|you|your|i|my|we|someone|somebody) )"),
+                "once "),
+    (re.compile(r"\bnot (until|till|before) "), "only after "),
+    (re.compile(r"\b(?:do|does|did|will)? ?not (?:move|change|budge|stir|react|respond|flinch|show (?:anything|a "
+                r"thing)|"
+                r"do (?:anything|a thing)|emote)(?: a muscle)?(?= (?:until|till?|before) )"), "neutral"),
+    (re.compile(r"\bno (?:change|movement|expression|reaction|emotion)s?(?: at all)?(?= (?:until|till?|before|for|"
+                r"up) )"), "neutral"),
+    (re.compile(r"\b((?:until|till?|before|at) (?:[^,.;]{1,24}(?:s|\d))),? (?:at which point|when|whereupon|where)\b"),
+     r"\1, then"),
+    (re.compile(r"\b(?:do|does|did|will|would|should|can|could|must|let)? ?not (?:ever )?"
+                r"(?:move|change|budge|stir|react|participate|join(?: in)?|take part|follow(?: suit)?|shift|flinch|"
+                r"respond|"
+                r"engage|help|share in it|get involved|be involved|involved|change at all|move at all)\b(?: at all| "
+                r"an inch)?"),
+     " motionless "),
+    (re.compile(r"\b(?:is|are|was|were|stays?|remains?) (?:kept |left )?(?:out of it|uninvolved|not involved)\b"),
+     " motionless "),
+    (re.compile(r"\b(?:no|without (?:any )?|zero) ((?:\w+ )?(?:brow|eyebrow|mouth|lip|eye|head|jaw|cheek|nose|face)) "
+                r"(?:movement|motion|action|activity|involvement)\b"), r"\1 motionless "),
+    (re.compile(r"\bwithout (?:ever )?(?:moving|using|involving|engaging) "), "without "),
+    (re.compile(r"\b(?:nothing|everything stays? still|no movement|all still|everything (?:is )?still)(?: else)?(?: "
+                r"at all)? "
+                r"(?=(?:until|till|before) )"), "neutral "),
+    (re.compile(r"\b(?:rest of (?:the|his|her|their|your) face|everything else|nothing else|the rest|(?:otherwise|"
+                r"else) dead)"
+                r" (?:is |stays? |remains? |moves?|still)*(?:still|neutral|calm|blank|motionless|relaxed|dead still|"
+                r"put|passive)?"
+                r"(?=\s*(?:[,.;!?]|$))"), "otherwise blank"),
+    (re.compile(r"\botherwise (?:dead |completely |totally |perfectly )?(?:still|motionless|unmoving|calm|relaxed)\b"),
+     "otherwise blank"),
+    (re.compile(r"\b(?:stays?|remains?|is|are|left|kept) (?:right |exactly |just )?(?:where (?:it|they|he|she) "
+                r"(?:is|are|was|were)|"
+                r"alone|as (?:it|they) (?:is|are)|untouched|put)\b"), " motionless "),
+    (re.compile(r"\b(left|right)-(?=(?:eye|brow|eyebrow|lip|mouth|cheek|lid|nostril|corner|wink|smirk)s?\b)"), r"\1 "),
+    (re.compile(r"\b(left|right)-(?:leaning|tilted|sided|heavy|weighted|biased|skewed|slanted|cornered)\b"), r"\1"),
+    (re.compile(r"\bun(smiling|frowning|blinking)\b"), r"not \1"),
+    (re.compile(r"\b(smile|frown|fear|emotion|expression|feeling|joy|humou?r)less(?:ly)?\b"), r"no \1"),
+    (re.compile(r"\bway (up|down|open|wide|apart|back|forward)\b"), r"very much \1"),
+    (re.compile(r"\b(?:(?:stays?|remains?|staying) (?:put|still)|(?:keeps?|held|hold) still)\b"), " motionless "),
+)  # fmt: skip
+
+
+def normal(text: str) -> str:
+    """Lower case, plain quotes, no mark-up, contractions opened."""
+    text = re.sub(r"<(script|style)\b[^>]*>.*?</\1\s*>", " ", text, flags=re.IGNORECASE | re.DOTALL)
+    text = re.sub(r"<[^<>]{0,200}>", " ", text)
+    text = re.sub(r"&(?:nbsp|amp|lt|gt|quot|#\d+);", " ", text)
+    text = text.translate(
+        str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‑": "-"})
+    )
+    for pattern, replacement in _BRACKETED:
+        text = pattern.sub(replacement, text)
+    text = re.sub(r"[*_#`~^\\{}\[\]$]+(?=\W|$)|(?<!\w)[*_#`~^\\{}\[\]$]+", " ", text).lower()
+    text = re.sub(r"\(\s*(left|right|both|l|r)\s*\)", r" \1 ", text)
+    for pattern, replacement in (*_CONTRACTIONS, *_TURNS, *_OTHER_FORMS, *_SIDES_APART):
+        text = pattern.sub(replacement, text)
+    text = re.sub(r"\(\s*\)", " ", text)
+    own = re.search(r"\b(?:left|right)\b", _SEEN.sub("", text))
+    text = _SEEN.sub(lambda m: "" if own else "right" if m[1] == "left" else "left", text)
+    return _then_first(_one_time_form(text))
+
+
+_COUNTED = "|".join(sorted((name for name in data("grammar")["numbers"] if name != "half"), key=len, reverse=True))
+#: What may stand between a number and the end of a time that is written without a unit.
+_NO_UNIT = r"(?!\s*(?:%|per\s?cent|:\d|[-–]|\w))(?![.,]?\d)"
+
+#: Times in other notations → "2 s", "at 2 s", "from 1 s to 3 s".
+_TIME_FORMS = (
+    (re.compile(r"\bno sooner ([^.;!?]*?),? than "), r"first \1, then "),
+    (re.compile(r"\b(?:as soon as|once|when|by the time|the moment|after) (?:the |we |it |you )?(?:clock|timer|"
+                r"counter|timecode|playhead|time|"
+                r"shot)? ?(?:hits?|reach(?:es)?|shows?|reads?|gets? to|is at|says|strikes|passes) (?=(?:the )?(?:\d|"
+                r"frame|one |two |three |four |five |second ))"),
+     "at "),
+    (re.compile(rf"\b(\d+(?:\.\d+)?|{_COUNTED}) (?:whole|full|entire|solid|good|long|more) (?=s\b|sec|frame|beat|"
+                rf"moment)"), r"\1 "),
+    (re.compile(r"\bthe (first|second|third|fourth|fifth|sixth) (and|to|until|till|through) the (first|second|third|"
+                r"fourth|fifth|sixth) second\b"),
+     lambda m: f"{_ORDINALS[m[1]]} s {m[2]} {_ORDINALS[m[3]]} s"),
+    (re.compile(r"(?<=[a-z] )(\d+(?:\.\d+)?) ?[-–] ?(\d+(?:\.\d+)?)(?=\s*(?:[,;.]|$))"),
+     lambda m: f"from {m[1]} s to {m[2]} s" if float(m[2]) > MOST_STRENGTH else m[0]),
+    (re.compile(rf"\b(?:with |after )?(?:a |an |the )?(\d+(?:\.\d+)?|{_COUNTED})[ -]?(?:s|secs?|seconds?)[ "
+                rf"-](?:delay|pause|wait|gap)\b,?"),
+     r"wait \1 s,"),
+    (re.compile(rf"\b(?:with |after )?(?:a |an |the )?(?:delay|pause|wait|gap) of (\d+(?:\.\d+)?|{_COUNTED}) (?:s|"
+                rf"secs?|seconds?)\b,?"),
+     r"wait \1 s,"),
+    (re.compile(rf"(?<=, )((?:and |then )?)(\d+(?:\.\d+)?|{_COUNTED}) of (?=[a-z])"), r"\1\2 s of "),
+    (re.compile(r"\b(from|between) the (first|second|third|fourth|fifth|sixth) second (to|until|till|and|through) the "
+                r"(first|second|third|fourth|fifth|sixth)(?: second)?\b"),
+     lambda m: f"{m[1]} {_ORDINALS[m[2]]} s {m[3]} {_ORDINALS[m[4]]} s"),
+    (re.compile(r"\b(two|three|four|five|2|3|4|5) ((?:[a-z]+ )?)(blinks|nods|winks|twitches|head shakes|shakes of "
+                r"the head)\b"),
+     r"\2\3 \1 times"),
+    (re.compile(r"\bthan (?:with|on|in|at|for|of|by) "), "than "),
+    (re.compile(r"\bup to (?=\")"), "until "),
+    (re.compile(r"\bafter (?:that|this|the) (?:word|line|phrase)\b"), "then"),
+    (re.compile(r"\bbefore (?:that|this|the) (?:word|line|phrase)\b"), "beforehand"),
+    (re.compile(r"\b(?:a )?quarter (?:of )?(?:a |of a )?(?=second|sec\b|minute)"), "0.25 "),
+    (re.compile(r"\b(?:a )?(?:three|3)[ -]quarters? (?:of )?(?:a )?(?=second|sec\b|minute)"), "0.75 "),
+    (re.compile(r"\bhalf (?:a |of a )?(?=second\b|sec\b|minute\b)"), "0.5 "),
+    (re.compile(r"\b(?:a )?split[ -]second\b(?! of)"), "split-second"),
+    (re.compile(r"\ba couple (?:of )?(?:more )?(?=sec|second|frame|beat)"), "2 "),
+    (re.compile(r"\b(?:a few|some|several) (?:more )?(?=seconds|secs|beats)"), "3 "),
+    (re.compile(r"\banother (?=sec\b|second\b|beat\b|moment\b|frame\b)"), "1 "),
+    (re.compile(rf"\banother (?=(?:\d+(?:\.\d+)?|{_COUNTED}) (?:s|secs?|seconds?)\b)"), ""),
+    (re.compile(rf"\b({_COUNTED}) point ({_COUNTED})\b"), lambda m: f"{_count(m[1])}.{_count(m[2])}"),
+    (re.compile(rf"\b(?:the )?(\d+(?:\.\d+)?|{_COUNTED})[ -]*(?:s|secs?|seconds?)[ -](?:mark|point|position)\b"),
+     r"\1 s"),
+    (re.compile(r"\bthe (first|second|third|fourth|fifth|sixth) second(?: mark)?(?= on\b| onwards?\b)"),
+     lambda m: f"{_ORDINALS[m[1]]} s"),
+    (re.compile(r"\bseconds? (\d+(?:\.\d+)?) (to|and|until|till|-|–|through) (?:seconds? )?(\d+(?:\.\d+)?)\b(?! ?s)"),
+     r"\1 s \2 \3 s"),
+    (re.compile(rf"\b(?:seconds?|secs?) (\d+(?:\.\d+)?|{_COUNTED})\b(?! ?s\b| sec)"), lambda m: f"{_count(m[1])} s"),
+    (re.compile(r"\b(?:at )?(?:time|t) ?(?:=|:|\+) ?(\d+(?:\.\d+)?)(?: ?s(?:ec(?:ond)?s?)?)?\b"), r"at \1 s"),
+    (re.compile(r"@ ?(\d+(?:\.\d+)?)(?: ?s(?:ec(?:ond)?s?)?)?\b(?![.:]?\d)"), r"at \1 s"),
+    (re.compile(rf"\b(from|between) (\d+(?:\.\d+)?|{_COUNTED}) (to|and|until|till) (\d+(?:\.\d+)?|"
+                rf"{_COUNTED}){_NO_UNIT}"),
+     lambda m: m[0] if float(_count(m[4])) <= MOST_STRENGTH else f"{m[1]} {_count(m[2])} s {m[3]} {_count(m[4])} s"),
+    (re.compile(r"(^|[,.;\n(] ?)(\d+(?:\.\d+)?) ?(?:to|-|–) ?(\d+(?:\.\d+)?) ?(?:s|sec)?:"), r"\1from \2 s to \3 s "),
+    (re.compile(r"\b(first|next|last|final) (\d+(?:\.\d+)?)\b(?![.\d])(?!\s*(?:s\b|sec|ms\b|min|frame|beat|moment|%|"
+                r"au))"), r"\1 \2 s"),
+    (re.compile(r"\bframes? (\d+) ?(?:to|until|till|and|-|–|through) ?(?:frame )?(\d+)\b"), r"frame \1 to frame \2"),
+    (re.compile(r"\b(\d+) ?f\b"), r"frame \1"),
+    (re.compile(r"\b(?:f|fr|frame) ?#? ?(\d+)\b(?!\.\d)"), r"frame \1"),
+)  # fmt: skip
+_SIDE = r"(?:the |his |her |their |its |your |my )?(left|right)"
+_BIT = r"(ends?|corners?|parts?|half|halves|tails?|edges?|lids?|tip|side|third)"
+#: A side in the middle of a name goes before it; who stays out of it keeps still.
+_SIDES_APART = (
+    (re.compile(rf"\b((?:inner|outer|upper|lower|medial|lateral|top|bottom) )?{_BIT} of {_SIDE} (?=eye|brow|lip|"
+                rf"mouth|cheek|nos)"),
+     r"\3 \1\2 of "),
+    (re.compile(r"\b(left|right) (?:side|half|part|end) of (?:the |his |her |their |your )?(?=(?:lower |upper |"
+                r"bottom |top )lip)"), r"\1 "),
+    (re.compile(r"\bnot so much ([^,.;]+?) as "), r"not \1 but "),
+    (re.compile(r"\bnot ([^,.;]+?),? so much as "), r"not \1 but "),
+    (re.compile(rf"\b(brow|eyebrow|lid|skin|one) (?:over|above|on top of|below|under|beneath|of) {_SIDE} eye\b"),
+     r"\2 \1"),
+    (re.compile(r"\b(left|right) skin\b"), r"\1 lower lid"),
+    (re.compile(r"\bskin (?:over|above|below|under|beneath|around) (?:the |his |her )?eyes?\b"), "lower lids"),
+    (re.compile(r"\bleav(?:e|es|ing) ((?:[\w']+ ){1,4}?)(?:alone|be|untouched|out of it|out|still|as (?:it|they) "
+                r"(?:is|are)|"
+                r"(?:exactly |right |just )?where (?:it|they) (?:is|are))\b"), r"\1 motionless"),
+    (re.compile(r"\b(?:betrays?|shows?|reveals?|does|do|gives?|registers?|displays?|says?) (?:absolutely "
+                r")?(?:nothing|not a thing|no sign of it)"
+                r"(?: away)?(?: at all)?\b"), " motionless"),
+)  # fmt: skip
+
+#: Strengths in words → "40%", sides as seen by someone else → the face's own, frame rates out of the way.
+_OTHER_FORMS = (
+    (re.compile(r"(?:@|\bat)?\s*\b\d+(?:\.\d+)?\s*(?:fps|frames (?:per|a) second)\b"), " "),
+    (re.compile(rf"\b({_COUNTED})(?:[ -]({_COUNTED}))?[ -]?(?:%|per ?cent)"),
+     lambda m: f"{float(_count(m[1])) + float(_count(m[2]) if m[2] else 0):g}%"),
+    (re.compile(r"\b(?:a |one )?quarter[ -](?=strength|intensity|power|amount|force|volume|size)"), "25% "),
+    (re.compile(r"\b(?:a |one )?(?:third)[ -](?=strength|intensity|power|amount|force)"), "33% "),
+    (re.compile(r"\b(?:a )?half[ -](?=strength|intensity|power|amount|force|volume|size)"), "50% "),
+    (re.compile(r"\b(?:three|3)[ -]quarters?[ -](?=strength|intensity|power|amount|force|volume|size)"), "75% "),
+    (re.compile(r"\b(\d+(?:\.\d+)?)(?:[ -]?/|[ -]out[ -]of) ?(10|100)\b"),
+     lambda m: f"{100 * float(m[1]) / float(m[2]):g}%"),
+    (re.compile(r"(?<=\d)\s*@\s*(\d{1,3})\s*%?(?![\w.])|(?<=\d[lr])\s*@\s*(\d{1,3})\s*%?(?![\w.])"),
+     lambda m: f" at {m[1] or m[2]}%"),
+    (re.compile(r",? (?:intensity|level|grade|strength) ([a-e])\b"), r"\1"),
+    (re.compile(r"\b((?:au ?)\d{1,2}[lr]?) ?(?:at|=|:|-) ?([a-e])\b"), r"\1\2"),
+    (re.compile(r"\b((?:au ?)?\d{1,2}[lr]?) ([a-e])(?=\s*(?:$|[,.;+&/]|and\b))"), r"\1\2"),
+    (re.compile(r"\b(his|her|their|its|your|my|the|character's|actor's) own (left|right)\b"), r"\1 \2"),
+    (re.compile(r"\((?:i\.e\.,? )?(?:his|her|their|its|your|my|character's|actor's|the) (left|right)\)"), r" \1 "),
+)  # fmt: skip
+_SEEN = re.compile(r"\b(?:screen|camera|frame|viewer's|viewers'|viewer|audience|our|picture|image)[ -](left|right)\b")
+_ORDINALS = {name: place for place, name in enumerate(("first", "second", "third", "fourth", "fifth", "sixth"), 1)}
+_BARE_AT = re.compile(rf"(?<!\d )(?<!\w\d )\b(at|by|after|until|till|from) (\d+(?:\.\d+)?)(?: "
+                      rf"on(?:wards?)?)?{_NO_UNIT}(?=\W|$)")
+_LISTED = re.compile(
+    r"(?:(?<=^)|(?<=[\n.,;:!] )|(?<=\n)|(?<= ))\(?([1-9])[.)](?=\s+[a-z])"
+    r"|\b(?:step|phase|stage|part|pose|beat|shot|moment)\s+([1-9]|one|two|three|four|five|six)\b\s*[:.)-]?"
+)
+
+
+def _count(text: str) -> str:
+    """A number as digits."""
+    value = number(text)
+    return text if value is None else f"{value:g}"
+
+
+def stated_rate(text: str) -> float | None:
+    """The frame rate that a direction speaks of ("frame 48 at 24 fps")."""
+    found = re.search(r"\b(\d+(?:\.\d+)?)\s*(?:fps|frames (?:per|a) second)\b", text.lower())
+    return float(found[1]) if found and 1.0 <= float(found[1]) <= 1000.0 else None
+
+
+def _one_time_form(text: str) -> str:
+    """Times in the notations of scripts, clocks, lists and frame counts → those that the scanner knows."""
+    for pattern, replacement in _TIME_FORMS:
+        text = pattern.sub(replacement, text)
+    if re.search(r"\bframe \d+ to frame \d+", text):  # "frames 0-24 calm, 24-48 angry"
+        text = re.sub(r"(?<=[,;] )(\d+) ?(?:-|–|to) ?(\d+)(?= [a-z])", r"frame \1 to frame \2", text)
+    if re.search(rf"\bat (?:\d+(?:\.\d+)?|{_COUNTED}) ?(?:s|secs?|seconds?)\b", text):  # "at one second …, at two …"
+        text = re.sub(rf"\b(at|by|until|till) ({_COUNTED})(?=\s*(?:[,.;]|$))", lambda m: f"{m[1]} {_count(m[2])} s",
+        text)
+    # "At 2" is a time where it can be no strength: strengths end at 1.5.
+    plain = [float(found[2]) for found in _BARE_AT.finditer(text)]
+    if any(value > MOST_STRENGTH for value in plain):
+        text = _BARE_AT.sub(lambda m: m[0] if _names_code(text[: m.start()]) else f"{m[1]} {m[2]} s", text)
+    counted = [found[1] or _count(found[2]) for found in _LISTED.finditer(text)]
+    if len(counted) > 1 and counted == [str(place) for place in range(1, len(counted) + 1)]:
+        text = _LISTED.sub(lambda m: " first " if (m[1] or _count(m[2])) == "1" else " then ", text)
+    return text
+
+
+def _names_code(before: str) -> bool:
+    return re.search(r"\b(?:au|unit)\s*\d+\w?\s*$", before) is not None
+
+
+_BRACKETED = (
+    (re.compile(r"[\[(]\s*(\d+(?:\.\d+)?)\s*s?\s*(?:-+>?|–|—|to|:|\.\.+|,)\s*(\d+(?:\.\d+)?)\s*(?:s|sec|"
+                r"seconds)?\s*[\])]:?"),
+     r" from \1 s to \2 s "),
+    (re.compile(r"\[\s*(\d+(?:\.\d+)?)\s*(?:s|sec|seconds)?\s*\]:?"), r" at \1 s "),
+)  # fmt: skip
+_FROM_THEN = re.compile(
+    r"\bfrom (?:then|there|that (?:point|moment)) on(?:wards?)?\b|\b(?:afterwards?|thereafter)\b(?=\s*(?:[,.;!?]|$))"
+)
+_PHRASE_STARTS = re.compile(r"[,.;:!?\n]|\b(?:and|but|then)\b")
+
+
+def _then_first(text: str) -> str:
+    """ "A smile, a frown from then on": says "then" in front of the phrase that it stands behind."""
+    parts, done = [], 0
+    for found in _FROM_THEN.finditer(text):
+        before = text[done : found.start()]
+        start = max((mark.end() for mark in _PHRASE_STARTS.finditer(before)), default=0)
+        if before[start:].strip():
+            parts += [before[:start], " then ", before[start:]]
+            done = found.end()
+    return "".join(parts) + text[done:]
