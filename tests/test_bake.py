@@ -93,11 +93,21 @@ def test_correctives_are_known_by_their_names_side_by_side():
         (("", "Eyebrows"), "brows"), (("", "CC_Base_TearLine"), "none"), (("Std_Upper_Teeth", "Teeth"), "teeth.upper"),
         (("", "Wolf3D_Teeth"), "teeth"), (("Material", "Beard"), "hair"), (("Std_Skin_Head", "Body"), "skin"),
         (("", "outfit_top"), "clothes"), (("", "Cube"), "skin"),
-        (("teeth", "teeth.lower"), "teeth.lower"), (("eye", "eye.R"), "eye.R"),
+        (("teeth", "teeth.lower"), "teeth.lower"), (("eye", "eye.R"), "eye.R"), (("iris", "Human.high-poly"), "eyes"),
+        (("Lens_L", "Face"), "eye.L"),
     ],
 )  # fmt: skip
 def test_parts_are_guessed_from_names(names, part):
     assert matching.guess_part(*names) == part
+
+
+def test_a_pictures_time_is_what_any_takes_and_what_its_pixels_take():
+    def took(size):
+        return 2.0 + 1e-4 * size**2
+
+    assert plan.seconds_of_picture(took(64), 64, took(170), 170, 512) == pytest.approx(took(512))
+    # Where what any picture takes is most of it, a slower small one is no reason to expect hours.
+    assert plan.seconds_of_picture(3.1, 32, 3.0, 85, 256) == pytest.approx(3.1)
 
 
 @pytest.mark.parametrize("quality", plan.QUALITIES)

@@ -131,7 +131,8 @@ def missing_sentence(table: Match, codes: bool = False) -> str:
         return ""
     if codes:
         still = list(dict.fromkeys(re.sub(r"^(AU\d+) .*", r"\1", name) for name in still))
-    return f"No shape keys were found for {len(still)} channels, which will not move: {', '.join(still)}."
+    many = f"{len(still)} channels" if len(still) > 1 else "one channel"
+    return f"No shape keys were found for {many}, which will not move: {', '.join(still)}."
 
 
 def keys_of(objects) -> dict[str, list[str]]:
@@ -357,7 +358,7 @@ def guess_part(*names: str) -> str:
 
 def _says(word: str, tokens: list[str], joined: str) -> bool:
     if len(word) <= 4:  # "ear" is not in "beard", "tie" not in "anisotropies"
-        return any(token.rstrip("s") == word for token in tokens) or (word == "hair" and word in joined)
+        return any(word in (token, token.removesuffix("s")) for token in tokens) or (word == "hair" and word in joined)
     return word in joined
 
 

@@ -231,6 +231,12 @@ def camera(view: View, frame: Frame, size: int) -> tuple[np.ndarray, np.ndarray]
     return K, np.concatenate([turn, (-turn @ place)[:, None]], axis=1)
 
 
+def seconds_of_picture(short: float, small: int, long: float, large: int, size: int) -> float:
+    """How long a square picture of `size` takes, by two smaller ones: some seconds for any, and some for each pixel."""
+    each = max(long - short, 0.0) / (large**2 - small**2)
+    return max(short - each * small**2, 0.0) + each * size**2
+
+
 def duration(seconds: float) -> str:
     """“40 s”, “12 min”, “2 h 10 min”."""
     if seconds < 90:

@@ -253,6 +253,7 @@ class _Reading:
         self.unit_scale = unit_scale
         self._neutral()
         self._landmark_units()
+        self._find_eyeballs()
         self.space = self._space()
         self._frame_of_head()
 
@@ -323,6 +324,37 @@ class _Reading:
     def _middle(self, *stems: str) -> np.ndarray | None:
         weight = self._weight(*stems)
         return None if weight is None else weight**2 @ self.neutral / (weight**2).sum()
+
+    def _find_eyeballs(self) -> None:
+        """Where nothing was named an eye: the loose parts of the skin that each side's look keys turn as one piece."""
+        skin = np.flatnonzero(self.triangle_part == _PART_IDS["skin"])
+        if np.isin(self.triangle_part, [_PART_IDS[part] for part in ("eyes", "eye.L", "eye.R")]).any() or not len(skin):
+            return
+        looks = {side: [u for u in self.raw if _LOOK.match(u) and u.endswith(side)] for side in ("Left", "Right")}
+        if not all(looks.values()):
+            return
+        loose, own = _loose_parts(self.neutral, self.triangles[skin]), np.zeros(len(self.neutral), bool)
+        for side, units in looks.items():
+            balls = [part for part in loose if self._turns(part, units, "eyeBlink" + side)]
+            if not balls:
+                return
+            own[np.concatenate(balls)] = True
+        self.triangle_part[skin[own[self.triangles[skin, 0]]]] = _PART_IDS["eyes"]
+        self.notes.append("The eyeballs were found by what the look keys turn.")
+
+    def _turns(self, part: np.ndarray, looks: Sequence[str], blink: str) -> bool:
+        """Whether look keys turn these vertices about their middle as one piece, which a blink leaves where it is."""
+        points = self.neutral[part]
+        moved = {unit: _mean_size(self.raw[unit][part]) for unit in looks}
+        most = max(moved, key=moved.__getitem__)
+        offsets = self.raw[most][part].astype(np.float64)
+        stays = blink not in self.raw or _mean_size(self.raw[blink][part]) < 0.2 * moved[most]
+        if not stays or moved[most] < 0.02 * np.ptp(points, axis=0).max():
+            return False
+        centred = points - points.mean(axis=0)
+        turned = points + offsets - (points + offsets).mean(axis=0)
+        rest = _mean_size(centred @ _rotation(points, points + offsets).T - turned)
+        return rest < 0.15 * moved[most] and np.linalg.norm(offsets.mean(axis=0)) < 0.35 * moved[most]
 
     # ── orientation and size ──
 
@@ -731,6 +763,32 @@ def _sphere(points: np.ndarray) -> tuple[np.ndarray, float]:
     if not 0.7 * half < radius < 1.6 * half or np.linalg.norm(centre - (low + high) / 2) > 1.2 * half:
         return (low + high) / 2, half
     return centre, radius
+
+
+def _loose_parts(points: np.ndarray, triangles: np.ndarray) -> list[np.ndarray]:
+    """The vertices [N] of each connected piece, seams between coinciding vertices closed; pieces of eight and more."""
+    used = np.unique(triangles)
+    step = max(np.ptp(points[used], axis=0).max() * 1e-6, 1e-12)
+    welded = np.unique(np.round(points[used] / step).astype(np.int64), axis=0, return_inverse=True)[1].ravel()
+    corners = welded[np.searchsorted(used, triangles)]
+    label = np.arange(len(used))
+    while True:
+        lower = label.copy()
+        for corner in range(3):
+            np.minimum.at(lower, corners[:, corner], label[corners].min(axis=1))
+        lower = lower[lower]
+        if np.array_equal(lower, label):
+            break
+        label = lower
+    label = label[welded]
+    order = np.argsort(label, kind="stable")
+    pieces = np.split(used[order], np.flatnonzero(np.diff(label[order])) + 1)
+    return [piece for piece in pieces if len(piece) >= 8]
+
+
+def _mean_size(offsets: np.ndarray) -> float:
+    """Root mean square length of vectors [N,3]."""
+    return float(np.sqrt((offsets.astype(np.float64) ** 2).sum(axis=1).mean()))
 
 
 def _rotation(before: np.ndarray, after: np.ndarray) -> np.ndarray:

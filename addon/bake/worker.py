@@ -74,17 +74,17 @@ def check(job: Mapping) -> dict:
     rig, studio, views, poses = setting.rig, setting.studio, setting.views, setting.poses
     folder = Path(bpy.app.tempdir)
     progress(0.6, "Trying a small picture")
+    small, large = max(studio.size // 8, 16), max(studio.size // 3, 32)
     seconds = []
-    for size in (max(studio.size // 8, 16), max(studio.size // 3, 32)):
+    # The first builds and compiles, and does not count; the others take another pose, as most pictures do.
+    for size, view in ((small, views[0]), (small, views[-1]), (large, views[-2])):
         start = time.monotonic()
-        alpha = studio.take(views[0], folder / "trial.png", size)
-        seconds.append((size * size, time.monotonic() - start))
-        _check_alpha(alpha, views[0], studio)
-        progress(0.6 + 0.2 * len(seconds), "Trying a small picture")
-    (_, short), (many, long) = seconds
-    # The first also builds and compiles; what grows with the pixels is their difference.
-    slope = max(long - 0.5 * short, 0.2 * long) / many if long >= short else long / many
-    picture = 0.1 + slope * studio.size**2
+        setting.character.set(poses[view.pose])
+        studio.gaze(poses[view.pose])
+        _check_alpha(studio.take(view, folder / "trial.png", size), view, studio)
+        seconds.append(time.monotonic() - start)
+        progress(0.6 + 0.1 * len(seconds), "Trying a small picture")
+    picture = plan.seconds_of_picture(seconds[1], small, seconds[2], large, studio.size)
     kept, changed = _kept(job, rig, views, poses)
     return {
         "pictures": len(views),

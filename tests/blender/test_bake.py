@@ -158,6 +158,30 @@ def test_the_dataset_is_the_character(baked):
     assert np.abs(stored("jawOpen") + stored("mouthSmileLeft") + extra - both).max() < 4e-5
 
 
+def test_eyes_in_the_faces_own_mesh_are_found_by_what_the_look_keys_turn(egg):
+    """As in characters that are one mesh with one material, where no name says what is an eye."""
+    import character
+
+    bpy, head = egg.bpy, egg.objects[0]
+    with bpy.context.temp_override(active_object=head, object=head, selected_editable_objects=egg.objects):
+        assert bpy.ops.object.join() == {"FINISHED"}
+    while len(head.data.materials) > 1:
+        head.data.materials.pop()
+    bpy.context.view_layer.update()
+    rigs, matching = egg.blender.module("bake.rig"), egg.blender.module("bake.matching")
+    _, rig = rigs.read([rigs.Chosen(head, ("skin",))], matching.match_objects([head]), 80_000)
+    assert rig.parts == ("skin", "eye.L", "eye.R") and not rig.still_eyes
+    assert any("eyeballs were found" in note for note in rig.notes)
+    for side, place in character.EYES.items():
+        centre = rig.space.points(np.array(egg.place.to_3x3()) @ place + egg.place.translation)
+        assert rig.eyes[side]["centre"] == pytest.approx(centre.tolist(), abs=2e-4)
+        assert rig.eyes[side]["yaw"] == pytest.approx(character.GAZE, abs=0.02)
+    # Nothing but the balls: not the lids that look and blink move.
+    ball = rig.arrays["mesh.vertices"][np.unique(rig.arrays["mesh.triangles"][rig.arrays["mesh.part"] > 0])]
+    apart = [np.linalg.norm(ball - rig.eyes[side]["centre"], axis=1) for side in ("left", "right")]
+    assert np.min(apart, axis=0).max() < 1.1 * character.EYE_RADIUS
+
+
 def test_the_mesh_lies_where_the_pictures_show_it(baked):
     info, arrays = baked.description(), baked.arrays()
     ids, deltas = arrays["units.vertex_ids"], arrays["units.deltas"]
