@@ -113,9 +113,11 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
         hidden = nla.masking(obj, set(reply["keys"]))
         if hidden and self.push_down:
             nla.push_down(obj)
+        for former in nla.strips_named(obj, nla.SPEECH):  # else what it alone has keys for would show below
+            former.mute |= self._start <= former.frame_start and former.frame_end <= end
         nla.place(obj, action, self._start, end, nla.SPEECH)
         if self.add_sound and self._sound is not None:
-            self._add_sound(context, obj)
+            self._add_sound(context, obj, end)
         if self.set_range:
             scene.frame_start, scene.frame_end = round(self._start), max(round(end), round(self._start) + 1)
         keys = sum(len(rows) for rows in reply["keys"].values())
@@ -132,8 +134,10 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
             )
         return {"FINISHED"}
 
-    def _add_sound(self, context, obj) -> None:
-        strip = sounds.add_strip(context, self._sound, f"{obj.name} speaks", round(self._start))
+    def _add_sound(self, context, obj, end: float) -> None:
+        if sounds.play_only(context, obj.name, self._sound, self._start, end):
+            return
+        strip = sounds.add_strip(context, self._sound, sounds.strip_name(obj.name), round(self._start))
         if self.source == "LINE":
             strip.sound.pack()  # so that it travels with the .blend: it lies in Blender's own folders
 

@@ -279,6 +279,9 @@ class MIEN_OT_show_take(bpy.types.Operator):
             return {"CANCELLED"}
         for strip in found:
             strip.mute = strip.name != self.strip
+            if not strip.mute and strip.action.get("mien_sound"):
+                sound = Path(strip.action["mien_sound"])
+                sounds.play_only(context, obj.name, sound, strip.frame_start, strip.frame_end)
         return {"FINISHED"}
 
 

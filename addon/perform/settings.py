@@ -93,7 +93,7 @@ class MienSpeech(bpy.types.PropertyGroup):
         name="Set Frame Range", description="Make the scene as long as the speech", default=False
     )
     at_current_frame: bpy.props.BoolProperty(
-        name="Start at Current Frame",
+        name="At Current Frame",
         description="Else at the scene's first frame; a strip always keeps its own place",
         default=False,
     )

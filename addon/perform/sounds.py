@@ -79,6 +79,25 @@ def add_strip(context: bpy.types.Context, path: Path, name: str, frame: int) -> 
     return strip
 
 
+def play_only(context: bpy.types.Context, head: str, path: Path, start: float, end: float) -> bool:
+    """Of the strips that a head's lines have put between those frames, mute all but that file's; whether it is there.
+
+    Two takes of a line at one place would else be heard at once.
+    """
+    editor, there = compat.sequencer_scene(context).sequence_editor, False
+    for strip in editor.strips if editor else ():
+        first, last, _ = compat.strip_frames(strip)
+        own = strip.type == "SOUND" and strip.name.startswith(strip_name(head))
+        if own and strip.sound is not None and start - 1 <= first and last <= end + 1:
+            strip.mute = Path(bpy.path.abspath(strip.sound.filepath)) != path
+            there |= not strip.mute
+    return there
+
+
+def strip_name(head: str) -> str:
+    return f"{head} speaks"
+
+
 def keep(path: Path) -> Path:
     """Copy the engine's own sound out of its folder, which goes when the engine does."""
     folder = session.folder("lines")

@@ -1,5 +1,6 @@
 """Making a head speak: keys on a track of their own, and nothing lost."""
 
+import shutil
 import wave
 from pathlib import Path
 
@@ -74,6 +75,36 @@ def test_what_was_keyed_stays(blender, line):
     assert [name for name, _ in strips(head) if name.startswith("Speech")] == ["Speech", "Speech 2"]
     actions = {strip.action.name for _, strip in strips(head)}
     assert len(actions) == 3
+
+
+def test_another_take_at_the_same_place_is_neither_seen_nor_heard_twice(blender, line):
+    head = blender.add_head()
+    for seed in (1, 2):
+        speak(blender, audio=line, seed=seed, add_sound=True)
+    takes = blender.module("perform.regenerate").takes(head, blender.scene.frame_current)
+    assert [strip.mute for strip in takes] == [True, False]
+    (sound,) = blender.scene.sequence_editor.strips_all
+    assert not sound.mute
+    speak(blender, audio=line, frame=1000, add_sound=True)  # elsewhere, both are left alone
+    assert [strip.mute for _, strip in strips(head)].count(False) == 2
+    assert [strip.mute for strip in blender.scene.sequence_editor.strips_all] == [False, False]
+
+
+def test_a_take_is_shown_with_its_own_sound(blender, line, tmp_path):
+    """Two recordings at one place: only the one whose take is shown is heard."""
+    head = blender.add_head()
+    other = tmp_path / "other.flac"
+    shutil.copyfile(line, other)
+    for path in (line, other):
+        speak(blender, audio=str(path), add_sound=True)
+    first, second = blender.module("perform.regenerate").takes(head, blender.scene.frame_current)
+
+    def heard():
+        return [strip.sound.filepath for strip in blender.scene.sequence_editor.strips_all if not strip.mute]
+
+    assert heard() == [str(other)] and first.mute
+    assert blender.bpy.ops.mien.show_take(strip=first.name) == {"FINISHED"}
+    assert heard() == [str(Path(line).resolve())] and second.mute
 
 
 def test_a_trimmed_strip_is_spoken_as_it_is_trimmed(blender, tmp_path):
