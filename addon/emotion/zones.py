@@ -66,14 +66,14 @@ def under(obj: bpy.types.Object, priority: dict[str, list[float]], frames: np.nd
 # ── shown on the head ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def shown(scene: bpy.types.Scene) -> dict[str, tuple[float, float, float]]:
+def shown(context: bpy.types.Context) -> dict[str, tuple[float, float, float]]:
     """{render pass: colour} of the zones that are shown on heads; the active head's priorities give the colours."""
-    chosen = scene.mien_emotion.show_zone
+    chosen = context.scene.mien_emotion.show_zone
     if chosen == "NONE":
         return {}
-    from ..head.settings import in_scene
+    from ..head.settings import active_head, in_scene
 
-    obj = next(in_scene(scene), None)
+    obj = active_head(context) or next(in_scene(context.scene), None)
     if chosen != "PRIORITY":
         return {f"Mask {table.ZONE_LABELS[chosen]}": tuple(_EMOTION)}
     return {f"Mask {label}": tuple(_mixed(value(obj, zone) if obj else BOTH)) for zone, label in ZONES}

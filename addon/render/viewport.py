@@ -110,7 +110,7 @@ def _zones(context: bpy.types.Context) -> dict[str, tuple[float, float, float]]:
     """{pass: colour} of the zones that are shown over the heads."""
     from ..emotion import zones  # which needs what this room registers
 
-    return zones.shown(context.scene)
+    return zones.shown(context)
 
 
 def _painted(planes: dict[str, np.ndarray], tints: dict[str, tuple[float, float, float]]) -> dict[str, np.ndarray]:

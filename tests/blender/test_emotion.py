@@ -297,6 +297,18 @@ def test_the_pad_moves_the_head_and_keys_where_that_is_on(blender, head):
     assert {curve.data_path for curve in bag.fcurves} == {'["Valence"]', '["Arousal"]'}
 
 
+def test_the_active_heads_priorities_colour_the_zones(blender):
+    first, second = blender.add_head(), blender.add_head("Bram")
+    first["Priority Mouth"], second["Priority Mouth"] = 0.0, 1.0
+    blender.scene.mien_emotion.show_zone = "PRIORITY"
+    zones, colours = blender.module("emotion.zones"), []
+    for head in (first, second):
+        blender.bpy.context.view_layer.objects.active = head
+        colours.append(zones.shown(blender.bpy.context)["Mask Mouth"])
+    (_, _, speech), (emotion, _, _) = colours
+    assert speech == 1.0 and emotion == 1.0 and colours[0] != colours[1]
+
+
 def test_zones_are_painted_where_their_mask_is(blender):
     zones = blender.module("emotion.zones")
     colour = np.full((4, 4, 4), 0.5, np.float32)
