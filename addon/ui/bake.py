@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from typing import Any
 
 import bpy
 
-from ...engine.contract.channels import CHANNELS, ZONES
+from ...engine.contract.channels import CHANNELS, ZONES, Channel
 from ...engine.contract.errors import MienError
 from ..bake import matching, operators, plan
 from ..bake.settings import objects
-from .panels import _Tab, progress, wrapped
+from .panels import _Tab, in_columns, progress, sentence, wrapped
+
+_WIDE = 66
+"""Letters on a line of the dialog."""
 
 
 class MIEN_UL_bake_parts(bpy.types.UIList):
@@ -60,8 +63,7 @@ class MIEN_PT_bake(_Tab, bpy.types.Panel):
             wrapped(layout, context, reason, "ERROR")
         else:
             _draw_match(layout, context, matching.match_objects(chosen))
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        in_columns(layout)
         column = layout.column()
         column.prop(settings, "name")
         column.prop(settings, "folder")
@@ -84,9 +86,9 @@ class MIEN_PT_bake(_Tab, bpy.types.Panel):
 def _draw_match(layout: bpy.types.UILayout, context: bpy.types.Context, table: matching.Match) -> None:
     count, all_units = len(table.units), len(table.units) + len(table.missing)
     wrapped(layout, context, f"{count} of {all_units} face units found in the shape keys.", "CHECKMARK")
-    sentence = matching.missing_sentence(table, codes=True)
-    if sentence:
-        wrapped(layout, context, sentence, "INFO")
+    missing = matching.missing_sentence(table, codes=True)
+    if missing:
+        wrapped(layout, context, missing, "INFO")
     if table.muted:
         names = ", ".join(key for _, key in table.muted[:4])
         wrapped(layout, context, f"Muted and left out: {names}{'…' * (len(table.muted) > 4)}.", "HIDE_ON")
@@ -126,10 +128,8 @@ class MIEN_PT_bake_more(_Tab, bpy.types.Panel):
         return bool(objects(context.scene.mien_bake))
 
     def draw(self, context):
-        layout = self.layout
-        settings = context.scene.mien_bake
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout, settings = self.layout, context.scene.mien_bake
+        in_columns(layout)
         column = layout.column()
         column.prop(settings, "author")
         column.prop(settings, "licence")
@@ -170,7 +170,7 @@ class MIEN_PT_bake_keys(_Tab, bpy.types.Panel):
                 moves = table.moves.get(unit, ())
                 split = column.split(factor=0.55)
                 split.active = bool(moves)
-                split.label(text=channel.name.removeprefix("AU"), icon="CHECKMARK" if moves else "X")
+                split.label(text=_side_first(channel), icon="CHECKMARK" if moves else "X")
                 keys = dict.fromkeys(move.key for move in moves)
                 split.label(text=", ".join(keys) if moves else "missing")
         if table.combinations:
@@ -181,6 +181,15 @@ class MIEN_PT_bake_keys(_Tab, bpy.types.Panel):
                 split.label(text=" × ".join(group[0] for group in groups))
         if table.others:
             column.label(text=f"{len(table.others)} other keys stay as they are")
+
+
+def _side_first(channel: Channel) -> str:
+    """ "12 L Lip Corner Puller": a narrow sidebar cuts a name's end off, which must not be its side."""
+    name = channel.name.removeprefix("AU")
+    if channel.side is None:
+        return name
+    code, words = re.match(r"(\d*) ?(.*)\.[LR]$", name).groups()
+    return f"{code} {channel.side} {words}".strip()
 
 
 def draw_confirmation(layout: bpy.types.UILayout, context, found: dict[str, Any], operator) -> None:
@@ -204,26 +213,14 @@ def draw_confirmation(layout: bpy.types.UILayout, context, found: dict[str, Any]
         column.prop(operator, "start_over")
     if found["changed"]:
         said = f"{found['changed']} pictures were taken with other settings or of another shape, and are taken anew."
-        wide(column, context, said, "FILE_REFRESH")
-    wide(column, context, f"{len(found['units'])} face units on {found['triangles']:,} triangles.", "MESH_DATA")
-    sentence = matching.missing_sentence(matching.match_objects(objects(settings)), codes=True)
-    for note in (*found["notes"], sentence, found.get("images", "")):
+        sentence(column, said, _WIDE, "FILE_REFRESH")
+    sentence(column, f"{len(found['units'])} face units on {found['triangles']:,} triangles.", _WIDE, "MESH_DATA")
+    missing = matching.missing_sentence(matching.match_objects(objects(settings)), codes=True)
+    for note in (*found["notes"], missing, found.get("images", "")):
         if note:
-            wide(column, context, note, "INFO")
-    wide(
-        column,
-        context,
-        "You can go on working meanwhile; Esc in the 3D view stops it, and the next bake goes on.",
-        "BLANK1",
-    )
-
-
-def wide(layout: bpy.types.UILayout, context, text: str, icon: str) -> None:
-    """A sentence on the dialog's width."""
-    column = layout.column(align=True)
-    column.scale_y = 0.85
-    for number, line in enumerate(textwrap.wrap(text, 66)):
-        column.label(text=line, icon=icon if number == 0 else "BLANK1")
+            sentence(column, note, _WIDE, "INFO")
+    meanwhile = "You can go on working meanwhile; Esc in the 3D view stops it, and the next bake goes on."
+    sentence(column, meanwhile, _WIDE, "BLANK1")
 
 
 CLASSES = (MIEN_UL_bake_parts, MIEN_PT_heads, MIEN_PT_bake, MIEN_PT_bake_keys, MIEN_PT_bake_more)

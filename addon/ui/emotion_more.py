@@ -13,7 +13,7 @@ from .. import session
 from ..emotion import settings
 from ..head import channels, priorities
 from ..head.settings import active_head
-from .panels import MIEN_PT_emotion, wrapped
+from .panels import MIEN_PT_emotion, _HeadPanel, wrapped
 
 PAD = ("Valence", "Arousal")
 #: Named points of the pad, as rows from excited to drowsy, unpleasant to pleasant.
@@ -120,7 +120,10 @@ class MIEN_OT_pad(bpy.types.Operator):
         self._region, self._held = window, False
         size = min(window.width, window.height)
         self._radius = min(130 * context.preferences.system.ui_scale, 0.3 * size)
-        self._middle = (self._radius + 50, self._radius + 60)
+        # Beside the toolbar, which lies over the view.
+        tools = next((region for region in context.area.regions if region.type == "TOOLS"), window)
+        left = max(tools.x + tools.width - window.x, 0) if tools != window else 0
+        self._middle = (left + 1.25 * self._radius, self._radius + 60)
         draw = (self._draw, (), "WINDOW", "POST_PIXEL")
         self._handle = bpy.types.SpaceView3D.draw_handler_add(*draw)
         context.window_manager.modal_handler_add(self)
@@ -218,15 +221,8 @@ def draw_pad(middle: tuple[float, float], radius: float, here: tuple[float, floa
     gpu.state.blend_set("NONE")
 
 
-class _Below:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Mien"
+class _Below(_HeadPanel):
     bl_parent_id = MIEN_PT_emotion.bl_idname
-
-    @classmethod
-    def poll(cls, context):
-        return active_head(context) is not None
 
 
 class MIEN_PT_pad(_Below, bpy.types.Panel):
@@ -260,10 +256,8 @@ class MIEN_PT_zone_priorities(_Below, bpy.types.Panel):
 
     def draw(self, context):
         layout, obj = self.layout, active_head(context)
-        layout.use_property_split = True
-        layout.prop(context.scene.mien_emotion, "show_zone")
+        layout.prop(context.scene.mien_emotion, "show_zone", text="Show")
         if priorities.name(priorities.ZONES[0][0]) not in obj:
-            layout.use_property_split = False
             wrapped(layout, context, "This head is from an older file and has no priorities yet.", "INFO")
             layout.operator("mien.define_priorities", icon="ADD")
             return

@@ -7,17 +7,14 @@ import bpy
 from .. import session
 from ..head import importing, landmarks
 from ..head.settings import active_head
-from .panels import progress, wrapped
+from .panels import _Tab, progress, wrapped
 
 _JOBS = ("mien.correct_landmarks", "mien.rig_again", "mien.export_splats", "mien.install_faces")
 
 
-class MIEN_PT_outside(bpy.types.Panel):
+class MIEN_PT_outside(_Tab, bpy.types.Panel):
     bl_label = "Splats"
     bl_idname = "MIEN_PT_outside"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Mien"
     bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod

@@ -28,7 +28,7 @@ _ICONS = {
 }
 
 
-_LABELS = 0.56
+_LABELS = 0.62
 """Share of the panel's width that the channels' names take."""
 
 
@@ -47,10 +47,21 @@ def wrapped(
     """A sentence on as many lines as the region's width needs. `taken`: pixels that other things in the row need."""
     width = (context.region.width if context.region else 300) - taken * context.preferences.system.ui_scale
     letters = max(int(width / (6.6 * context.preferences.system.ui_scale)) - (3 if icon != "NONE" else 0), 16)
+    sentence(layout, text, letters, icon)
+
+
+def sentence(layout: bpy.types.UILayout, text: str, letters: int, icon: str = "NONE") -> None:
+    """A sentence on lines of so many letters, its icon before the first."""
     column = layout.column(align=True)
     column.scale_y = 0.85
     for number, line in enumerate(textwrap.wrap(text, letters)):
         column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
+
+
+def in_columns(layout: bpy.types.UILayout) -> None:
+    """From here on names stand left and values right, without Blender's dots for keying."""
+    layout.use_property_split = True
+    layout.use_property_decorate = False
 
 
 def progress(layout: bpy.types.UILayout, job: str) -> bool:
@@ -66,11 +77,11 @@ def progress(layout: bpy.types.UILayout, job: str) -> bool:
 
 def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What the engine is and does, and what can be done about it."""
-    state, sentence = session.status()
+    state, said = session.status()
     if progress(layout, "mien.install_engine"):
         return
     row = layout.row()
-    wrapped(row, context, sentence, _ICONS.get(state, "NONE"), taken=95)
+    wrapped(row, context, said, _ICONS.get(state, "NONE"), taken=95)
     buttons = row.row(align=True)
     buttons.operator("mien.show_log", text="", icon="TEXT")
     if state != "missing":
@@ -219,8 +230,7 @@ class MIEN_PT_speech(_HeadPanel, bpy.types.Panel):
         layout = self.layout
         chosen = context.scene.mien_speech
         layout.row().prop(chosen, "source", expand=True)
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        in_columns(layout)
         column = layout.column()
         if chosen.source == "FILE":
             column.prop(chosen, "audio")
@@ -252,8 +262,7 @@ class MIEN_PT_strengths(_HeadPanel, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context):
-        self.layout.use_property_split = True
-        self.layout.use_property_decorate = False
+        in_columns(self.layout)
         column = self.layout.column(align=True)
         for layer, *_ in speech.LAYERS:
             column.prop(context.scene.mien_speech, f"strength_{layer}", slider=True)
@@ -357,8 +366,7 @@ class MIEN_PT_render(_Tab, bpy.types.Panel):
     def draw(self, context):
         layout = self.layout
         scene = context.scene
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        in_columns(layout)
         layout.prop(scene.mien, "backend")
         column = layout.column(align=True)
         column.prop(scene.mien, "show_overlay")
@@ -400,8 +408,7 @@ class MIEN_PT_properties_render(_Properties, bpy.types.Panel):
     bl_context = "render"
 
     def draw(self, context):
-        self.layout.use_property_split = True
-        self.layout.use_property_decorate = False
+        in_columns(self.layout)
         self.layout.prop(context.scene.mien, "backend")
 
 
@@ -431,8 +438,7 @@ class MIEN_PT_properties_passes(_Properties, bpy.types.Panel):
 
     def draw(self, context):
         layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        in_columns(layout)
         layer = context.view_layer
         column = layout.column(heading="Include")
         column.prop(layer, "use_pass_z", text="Depth")

@@ -8,7 +8,7 @@ from .. import timing
 from ..emotion import line
 from ..head.settings import active_head
 from ..perform import locks, operators, regenerate, settings, sync
-from .panels import _HeadPanel, progress, wrapped
+from .panels import _HeadPanel, in_columns, progress, wrapped
 
 
 class MIEN_PT_voice(_HeadPanel, bpy.types.Panel):
@@ -22,8 +22,7 @@ class MIEN_PT_voice(_HeadPanel, bpy.types.Panel):
 
     def draw(self, context):
         layout, chosen = self.layout, context.scene.mien_speech
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        in_columns(layout)
         if not progress(layout, "mien.install_voice") and settings.voice_missing():
             wrapped(layout, context, "No voice is installed: fetching one takes about 120 MB, once.", "INFO")
             if not bpy.app.online_access:
