@@ -519,7 +519,7 @@ def _is_by_the_way(tag: Tag, tags: list[Tag]) -> bool:
     """A word that is a feeling only of people ("broken", "lost"), in a clause about other things."""
     unknown = sum("unknown" in other for other in tags)
     return (
-        tag.text in _many_sided() and unknown >= 1 and not any(_is_plain(other) and other is not tag for other in tags)
+        tag.text in _many_sided() and unknown >= 2 and not any(_is_plain(other) and other is not tag for other in tags)
     )
 
 
