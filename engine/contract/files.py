@@ -66,4 +66,4 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         os.replace(partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise MienError(f"{path} cannot be written: {error.strerror or error}.") from None
+        raise MienError(f"{path} cannot be written ({error.strerror or error}); choose another folder.") from None
