@@ -118,9 +118,8 @@ class MIEN_OT_add_head_file(EngineJob, ImportHelper, bpy.types.Operator):
             return engine.request("head/cloud", {"file": self._file, "search": False, **template}, deadline_s=SECONDS)
         name = self.name.strip() or Path(self._file).stem
         self._made = library.free_file(name)
-        params = {"file": self._file, "out": str(self._made), "name": name[:256], **template}
-        if self.licence.strip():
-            params["licence"] = self.licence.strip()
+        task = landmarks.Task(self._file, name, self.licence.strip(), self.template if template else "")
+        params = landmarks.conversion(task, str(self._made))
         if self.flame and ending == ".ply":
             params["flame"] = os.path.abspath(bpy.path.abspath(self.flame))
         return engine.request("head/import", params, deadline_s=SECONDS)
@@ -132,8 +131,7 @@ class MIEN_OT_add_head_file(EngineJob, ImportHelper, bpy.types.Operator):
         return session.running().load_head(reply["file"])
 
     def finish(self, context, reply):
-        if context.mode != "OBJECT":
-            bpy.ops.object.mode_set(mode="OBJECT")
+        operators.leave_mode(context)
         if "cloud" in reply:
             name = self.name.strip() or Path(self._file).stem
             landmarks.start(context, reply, landmarks.Task(self._file, name, self.licence.strip(), self.template))

@@ -49,6 +49,16 @@ def task_of(cloud: bpy.types.Object) -> Task:
     return Task(**json.loads(cloud[CLOUD])["task"])
 
 
+def conversion(task: Task, out: str) -> dict[str, Any]:
+    """Parameters of head/import that make of a splat the head file `out`."""
+    params = {"file": task.splat, "out": out, "name": task.name[:256]}
+    if task.licence:
+        params["licence"] = task.licence
+    if task.template:
+        params["template"] = session.head_argument(task.template)
+    return params
+
+
 def start(context: bpy.types.Context, reply: dict[str, Any], task: Task) -> bpy.types.Object:
     """Show a splat and its landmarks from the front; from head/cloud's reply.
 
@@ -252,8 +262,7 @@ class MIEN_OT_correct_landmarks(EngineJob, bpy.types.Operator):
         return session.running().request("head/cloud", params, deadline_s=_SECONDS)
 
     def finish(self, context, reply):
-        if context.mode != "OBJECT":
-            bpy.ops.object.mode_set(mode="OBJECT")
+        operators.leave_mode(context)
         start(context, reply, self._task)
         self.report({"INFO"}, "Drag the landmarks onto the face, then press Rig in the Mien tab")
         return {"FINISHED"}
@@ -279,11 +288,7 @@ class MIEN_OT_rig_again(EngineJob, bpy.types.Operator):
         task = self._task
         own = task.head and Path(session.head_argument(task.head)).parent == library.own_folder()
         self._file = session.head_argument(task.head) if own else str(library.free_file(task.name))
-        params = {"file": task.splat, "out": self._file, "name": task.name, "landmarks": placed(cloud)}
-        if task.licence:
-            params["licence"] = task.licence
-        if task.template:
-            params["template"] = session.head_argument(task.template)
+        params = conversion(task, self._file) | {"landmarks": placed(cloud)}
         return session.running().request("head/import", params, deadline_s=_SECONDS)
 
     def follow(self, context, reply):
@@ -293,8 +298,7 @@ class MIEN_OT_rig_again(EngineJob, bpy.types.Operator):
         return session.running().load_head(reply["file"])
 
     def finish(self, context, reply):
-        if context.mode != "OBJECT":
-            bpy.ops.object.mode_set(mode="OBJECT")
+        operators.leave_mode(context)
         stop(context)
         obj = bpy.data.objects.get(self._task.object)
         if is_head(obj):

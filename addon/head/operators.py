@@ -24,11 +24,16 @@ class AddsHead(EngineJob):
         return session.running().load_head(session.head_argument(self.wanted()))
 
     def finish(self, context, reply):
-        if context.mode != "OBJECT":
-            bpy.ops.object.mode_set(mode="OBJECT")
+        leave_mode(context)
         add(context, reply, self.wanted())
         self.report({"INFO"}, f"Added {reply['name']} by {reply['author']} ({reply['licence']})")
         return {"FINISHED"}
+
+
+def leave_mode(context: bpy.types.Context) -> None:
+    """Go from whatever mode the artist works in to Object Mode, where objects can be added and chosen."""
+    if context.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
 
 
 def add(context: bpy.types.Context, reply: dict[str, Any], head: str) -> bpy.types.Object:
