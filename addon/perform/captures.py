@@ -10,11 +10,11 @@ import numpy as np
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ...engine.contract.errors import MienError
-from .. import session
+from .. import session, timing
 from ..animate import curves, nla
 from ..head import channels
 from ..head.settings import active_head
-from ..jobs import EngineJob
+from ..jobs import EngineJob, possible
 from . import sample
 from .operators import why_not
 
@@ -30,17 +30,10 @@ _STRENGTH = bpy.props.FloatProperty(
 )
 
 
-def _fps(scene: bpy.types.Scene) -> float:
-    return scene.render.fps / scene.render.fps_base
-
-
 class _Polled:
     @classmethod
     def poll(cls, context):
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return possible(cls, why_not(context))
 
 
 class MIEN_OT_import_capture(_Polled, EngineJob, ImportHelper, bpy.types.Operator):
@@ -74,7 +67,7 @@ class MIEN_OT_import_capture(_Polled, EngineJob, ImportHelper, bpy.types.Operato
         path = Path(bpy.path.abspath(self.filepath)).resolve()
         if not path.is_file():
             raise MienError(f"{path} is not a file; choose a capture.")
-        self._name, self._fps = path.stem, _fps(context.scene)
+        self._name, self._fps = path.stem, timing.frame_rate(context.scene)
         params = {"file": str(path), "strength": self.strength, "fps": self._fps}
         return session.running().request("clean", params, deadline_s=_SECONDS)
 
@@ -98,7 +91,7 @@ class MIEN_OT_clean_up(_Polled, EngineJob, bpy.types.Operator):
 
     def begin(self, context):
         obj = active_head(context)
-        self._head, self._fps = obj.name, _fps(context.scene)
+        self._head, self._fps = obj.name, timing.frame_rate(context.scene)
         self._source, found, frames = _source(obj, context.scene.frame_current)
         self._start = float(frames[0])
         content = sample.as_curves(sample.of_action(found, frames), self._fps)
@@ -150,7 +143,7 @@ class MIEN_OT_export_curves(_Polled, EngineJob, ExportHelper, bpy.types.Operator
     def begin(self, context):
         obj, scene = active_head(context), context.scene
         frames = np.arange(scene.frame_start, max(scene.frame_end, scene.frame_start) + 1, dtype=np.float64)
-        content = sample.as_curves(sample.of_object(obj, frames), _fps(scene))
+        content = sample.as_curves(sample.of_object(obj, frames), timing.frame_rate(scene))
         ending = ".csv" if self.form == "livelink" else ".json"
         self._path = Path(bpy.path.abspath(self.filepath)).with_suffix(ending)
         params = {"curves": content, "file": str(self._path), "form": self.form}
@@ -240,11 +233,4 @@ def _told(operator: bpy.types.Operator, obj: bpy.types.Object, action: bpy.types
 CLASSES = (MIEN_OT_import_capture, MIEN_OT_clean_up, MIEN_OT_export_curves)
 
 
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)
