@@ -42,6 +42,8 @@ SIZE_RANGE = (-1.5, 0.8)
 """How far a log scale may move from its seed; on surfaces that close the head no further down than …"""
 LEAST_COVER = -0.5
 """… this: where poses that were not photographed stretch the skin, smaller ones leave gaps."""
+CLOTH_COVER = -0.15
+"""The same for clothes, which few pictures see from close by and all around."""
 LARGEST = {"skin": 0.006, "hair": 0.010, "clothes": 0.016}
 """Metres (standard deviation) that none on these surfaces exceeds, or 1.6 times their median; others 4 mm; strands may.
 What no picture shows is covered by few and large ones, which stick out where a tilted head bares their edge."""
@@ -149,7 +151,8 @@ class Fit:
         self.near = np.zeros((0, 1), np.int64)
         self.least_opacity = np.where(strand, -4.0, np.where(closing, 1.2, 0.3)).astype(np.float32)
         self.least_scale = self.start.log_scale + SIZE_RANGE[0]
-        self.least_scale[self.closing, :2] = self.start.log_scale[self.closing, :2] + LEAST_COVER
+        cover = np.where(kind[self.closing] == KINDS.index("clothes"), CLOTH_COVER, LEAST_COVER)
+        self.least_scale[self.closing, :2] = self.start.log_scale[self.closing, :2] + cover[:, None]
         largest = np.array([LARGEST.get(name, 0.004) for name in KINDS], np.float32)
         for number in np.unique(kind):  # few Gaussians are large ones
             largest[number] = max(largest[number], 1.6 * np.median(scale[kind == number, :2]))
