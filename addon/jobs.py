@@ -35,15 +35,19 @@ class EngineJob:
 
     `steps` is Blender's own work before the request, in pieces between which the window lives on; `follow` sends
     another request, given the last reply, until it returns None. `clean_up` removes what `begin` has written for the
-    engine: once the requests are over, however they end.
+    engine: once the requests are over, however they end. In a window, `show_preview` is given what the engine shows of
+    its work before it replies; whatever that leaves in the scene is `clean_up`'s to remove.
 
     Attributes:
+        in_window: Whether the window lives on meanwhile, so that somebody may see a preview.
         progress_label: What the status bar says before the engine reports anything.
         seconds: The longest it may take as a plain call.
     """
 
     progress_label = "Mien"
     seconds = 600.0
+    in_window = False
+    _seen: dict[str, Any] | None = None
     _ticket: Ticket | None = None
     _timer: bpy.types.Timer | None = None
     _steps: Iterator[tuple[float, str]] | None = None
@@ -56,6 +60,9 @@ class EngineJob:
 
     def follow(self, context: bpy.types.Context, reply: dict[str, Any]) -> Ticket | None:
         return None
+
+    def show_preview(self, context: bpy.types.Context, content: dict[str, Any]) -> None:
+        pass
 
     def finish(self, context: bpy.types.Context, reply: dict[str, Any]) -> set[str]:
         raise NotImplementedError
@@ -86,7 +93,8 @@ class EngineJob:
             self.report({"WARNING"}, f"{self.bl_label} is still running; press Esc in the 3D view to stop it.")
             return {"CANCELLED"}
         try:
-            self._ticket, self._steps = None, self.steps(context)
+            self._ticket, self._seen, self._steps = None, None, self.steps(context)
+            self.in_window = True
             self._step(context)
         except MienError as error:
             self.clean_up()
@@ -114,6 +122,7 @@ class EngineJob:
             context.window_manager.progress_update(int(fraction * 100))
             state.tell(type(self).bl_idname, fraction, text or self.progress_label)
             if self._ticket is None or not self._ticket.done:
+                self._look(context)
                 return {"RUNNING_MODAL"}
             following = self.follow(context, self._ticket.wait(0.0))
             if following is not None:
@@ -125,13 +134,22 @@ class EngineJob:
         self._end(context)
         try:
             result = self.finish(context, self._ticket.wait(0.0))
-            # A timer's event makes Blender neither evaluate nor draw what changed.
-            context.view_layer.update()
-            for area in context.screen.areas:
-                area.tag_redraw()
+            _show_changes(context)
             return result
         except Exception as error:
             return self._failed(error)
+
+    def _look(self, context) -> None:
+        """Show what the engine shows before its reply; should that fail, the job goes on without."""
+        content = self._ticket.preview if self._ticket is not None else None
+        if content is None or content is self._seen:
+            return
+        self._seen = content
+        try:
+            self.show_preview(context, content)
+        except Exception as error:
+            traceback.print_exception(error)
+        _show_changes(context)
 
     def _step(self, context) -> tuple[float, str]:
         """Some of the steps; after the last, the request."""
@@ -168,6 +186,13 @@ class EngineJob:
         _running.discard(type(self).bl_idname)
         state.end(type(self).bl_idname)
         self.clean_up()
+
+
+def _show_changes(context) -> None:
+    """A timer's event makes Blender neither evaluate nor draw what changed."""
+    context.view_layer.update()
+    for area in context.screen.areas:
+        area.tag_redraw()
 
 
 class _State:

@@ -120,6 +120,8 @@ class FakeWork:
 
     def perform(self, params, job):
         misbehave(params.get("line", ""), job)
+        if params.get("preview"):
+            job.preview({"fps": params["fps"]})
         for step in range(3):
             job.progress(step / 3, f"Step {step}")
             time.sleep(0.06)
@@ -158,6 +160,8 @@ def main() -> None:
         sink.write(b"Welcome to this machine!\nLast login: today\n")
     if "babbles" in FAULTS:
         threading.Thread(target=babble, args=(sink,), daemon=True).start()
+    if "minor" in FAULTS:
+        messages.PROTOCOL = (1, int(FAULTS["minor"]))
     if "old" in FAULTS:
         messages.PROTOCOL = (0, 9)
         messages.check_version = lambda theirs, who: (0, 9)

@@ -105,6 +105,20 @@ def test_waiting_tells_progress(start):
     assert "Step 1" in steps
 
 
+def test_a_preview_is_there_before_the_reply(start):
+    engine, at = start(), []
+    ticket = engine.request("perform", {**line("Hello."), "preview": True})
+    assert ticket.preview is None
+    ticket.wait(30, on_progress=lambda fraction, message: at.append(ticket.preview))
+    assert at and at[0] == {"fps": 24}
+
+
+def test_an_older_engine_is_not_asked_for_what_it_does_not_know(start):
+    ticket = start("minor=2").request("perform", {**line("Hello."), "preview": True})
+    ticket.wait(30)
+    assert ticket.preview is None
+
+
 def test_params_of_the_wrong_form_are_refused_before_they_are_sent(start):
     engine = start()
     with pytest.raises(MienError, match=r"perform lacks the field 'fps'"):

@@ -43,6 +43,7 @@ GOOD = {
         "pronunciations": {"Mien": "miːn"},
         "given": {"format": "mien-curves"},
         "locked": {"AU26 Jaw Drop": [[0, 9], [20, 29]]},
+        "preview": True,
     },
     "emotion": {
         "text": "sad while she says 'never'",
@@ -239,6 +240,13 @@ def test_progress_and_cancellation():
         messages.request_line("$/progress", {"token": 3, "fraction": 1.5, "message": ""})
 
 
+def test_a_preview_names_its_request():
+    line = messages.request_line("$/preview", {"token": 3, "curves": {"format": "mien-curves"}})
+    assert messages.parse_reply(line).params == {"token": 3, "curves": {"format": "mien-curves"}}
+    with pytest.raises(MessageError, match="token"):
+        messages.request_line("$/preview", {"curves": {}})
+
+
 def test_a_result_of_the_wrong_form_is_never_sent_and_never_taken():
     with pytest.raises(MessageError, match="lacks the field 'height'"):
         messages.result_line("frame/render", 1, {"width": 3})
@@ -249,7 +257,7 @@ def test_a_result_of_the_wrong_form_is_never_sent_and_never_taken():
         messages.check_result("perform", {**good, "curves": {"fps": math.inf}})
 
 
-@pytest.mark.parametrize(("theirs", "common"), [("1.0", (1, 0)), ("1.1", (1, 1)), ("1.2", (1, 2)), ("1.7", (1, 2))])
+@pytest.mark.parametrize(("theirs", "common"), [("1.0", (1, 0)), ("1.1", (1, 1)), ("1.3", (1, 3)), ("1.7", (1, 3))])
 def test_an_unknown_minor_is_tolerated(theirs, common):
     assert messages.check_version(theirs, "engine") == common
 

@@ -26,10 +26,12 @@ from engine.contract.ring import RingReader
 from engine.heads import format
 from engine.heads.deform import Deformer
 from engine.motion import keys
+from engine.motion import perform as motion
 from engine.serve.child import run_command
 from engine.serve.jobs import Job, Preempted, Queue
 from engine.serve.proxy import save_proxy, srgb_to_linear
 from engine.serve.work import Average, Work
+from engine.speech import lines
 from engine.splat import open_backend
 from engine.splat.interface import Camera, Frame
 
@@ -51,7 +53,7 @@ class Client:
         )
         self.log = b""
         self._lines = queue.Queue()
-        self._count = 0
+        self.count = 0
         threading.Thread(target=self._read, daemon=True).start()
         threading.Thread(target=self._drain, daemon=True).start()
         if greet:
@@ -70,19 +72,21 @@ class Client:
         self.process.stdin.flush()
 
     def send(self, method, **params):
-        self._count += 1
-        self.write(messages.request_line(method, params, self._count))
-        return self._count
+        self.count += 1
+        self.write(messages.request_line(method, params, self.count))
+        return self.count
 
     def cancel(self, id):
         self.write(messages.request_line("$/cancelRequest", {"id": id}))
 
     def receive(self, seconds=90):
-        """The next response, progress left out."""
+        """The next response; notifications before it are kept in `told`."""
+        self.told = []
         while True:
             message = self._lines.get(timeout=seconds)
             if isinstance(message, messages.Response):
                 return message
+            self.told.append(message)
 
     def ask(self, method, **params):
         id = self.send(method, **params)
@@ -384,6 +388,22 @@ def test_a_recording_is_performed(engine, tmp_path):
     assert first == again, "the same seed gives the same take"
 
 
+def test_a_performance_shows_a_preview_first_where_one_is_asked_for(engine):
+    """The rough curves that `perform` makes before it knows any phone, without the channels that rest."""
+    wanted = {"audio": str(lines.SOUND), "seed": 3, "fps": 30}
+    engine.ask("perform", **wanted)
+    assert "$/preview" not in [message.method for message in engine.told]
+    reply = engine.ask("perform", **wanted, preview=True)
+    (shown,) = [message.params for message in engine.told if message.method == "$/preview"]
+    told = [message.method for message in engine.told]
+    assert shown["token"] == engine.count and told.index("$/preview") < len(told) - 5, "long before the reply"
+    rough, seen = curves.from_json(shown["curves"], "the preview"), []
+    motion.perform(lines.SOUND, seed=3, fps=30, preview=seen.append)
+    assert np.abs(rough.dense() - seen[0].dense()).max() <= 0.5e-4
+    assert rough.values.any(axis=0).all() and len(rough.channels) < len(seen[0].channels)
+    assert len(rough.values) <= len(reply["curves"]["values"]) and rough.fps == 30
+
+
 def test_a_direction_becomes_keys_that_leave_the_lips_to_the_speech(engine):
     """'furious' over "bam": anger parts and stretches the lips, but not while they meet."""
     line = [["b", 1.0, 1.1], ["æ", 1.1, 1.4], ["m", 1.4, 1.55]]
@@ -488,7 +508,7 @@ def test_hello_comes_first_and_its_version_counts(clients):
     assert client.refused("head/release", id="one") == (messages.INVALID_REQUEST, "The first message must be 'hello'.")
     code, sentence = client.refused("hello", client="test", version="1", protocol="2.0", novelty=[1])
     assert (code, "update the engine" in sentence) == (messages.VERSION_MISMATCH, True)
-    assert client.ask("hello", client="test", version="1", protocol="1.9")["protocol"] == "1.2"
+    assert client.ask("hello", client="test", version="1", protocol="1.9")["protocol"] == "1.3"
 
 
 # ── order ────────────────────────────────────────────────────────────────────────────────────────────────────────────

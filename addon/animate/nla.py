@@ -8,6 +8,7 @@ from . import curves
 
 SPEECH = "Speech"
 EMOTION = "Emotion"
+PREVIEW = "Speech Preview"
 
 
 def place(
@@ -20,15 +21,34 @@ def place(
     data = obj.animation_data or obj.animation_data_create()
     track = _free_track(data, track_name, start, end)
     first = len(track.strips) == 0
+    strip = _new_strip(track, action, start, end)
+    # Values outside all strips would otherwise be whatever was evaluated last.
+    lowest = _is_lowest(data, track, track_name)
+    strip.extrapolation = "HOLD" if first and lowest else "HOLD_FORWARD" if lowest else "NOTHING"
+    return strip
+
+
+def _new_strip(
+    track: bpy.types.NlaTrack, action: bpy.types.Action, start: float, end: float, blend: str = "REPLACE"
+) -> bpy.types.NlaStrip:
+    """Frames `start` to `end` of an Action at the same frames of the scene."""
     strip = track.strips.new(action.name, round(start), action)
     strip.action_frame_start, strip.action_frame_end = start, end
     strip.frame_start, strip.frame_end = start, end
     if strip.action_slot is None:
         strip.action_slot = action.slots[0]
-    strip.blend_type = "REPLACE"
-    # Values outside all strips would otherwise be whatever was evaluated last.
-    lowest = _is_lowest(data, track, track_name)
-    strip.extrapolation = "HOLD" if first and lowest else "HOLD_FORWARD" if lowest else "NOTHING"
+    strip.blend_type = blend
+    return strip
+
+
+def place_preview(obj: bpy.types.Object, action: bpy.types.Action, start: float, end: float) -> bpy.types.NlaStrip:
+    """Put an Action on a track of its own directly above all speech, for as long as a better one is being made."""
+    data = obj.animation_data or obj.animation_data_create()
+    speech = [track for track in data.nla_tracks if _is_named(track, SPEECH)]
+    track = data.nla_tracks.new(prev=speech[-1]) if speech else data.nla_tracks.new()
+    track.name = PREVIEW
+    strip = _new_strip(track, action, start, end)
+    strip.extrapolation = "NOTHING" if speech else "HOLD"
     return strip
 
 
@@ -65,12 +85,7 @@ def place_over(
     if track is None:
         track = data.nla_tracks.new()
         track.name = f"{EMOTION} {len(same) + 1}" if same else EMOTION
-    strip = track.strips.new(action.name, round(start), action)
-    strip.action_frame_start, strip.action_frame_end = start, end + fade
-    strip.frame_start, strip.frame_end = start, end + fade
-    if strip.action_slot is None:
-        strip.action_slot = action.slots[0]
-    strip.blend_type = "ADD"
+    strip = _new_strip(track, action, start, end + fade, "ADD")
     strip.extrapolation = "NOTHING" if fade else "HOLD_FORWARD"
     strip.blend_out = fade
     return strip

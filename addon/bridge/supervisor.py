@@ -31,6 +31,8 @@ from .ticket import Done, EngineError, Failed, Limits, Progress, Ticket, too_lat
 
 #: Requests that change nothing, so that one which a dying engine took along can be asked again.
 _REPEATABLE = ("frame/render", "head/load")
+#: The protocol's minor that brought previews of performances.
+_PREVIEWS_SINCE = 3
 _TICK = 0.25
 _POLL = 0.05
 _LAST_WORDS = 1.0
@@ -47,6 +49,7 @@ class _Link:
     cancelled: dict[int, float] = field(default_factory=dict)  # past their deadline, told to end, by when they must
     heard: float = 0.0
     hello: int = 0
+    minor: int = 0  # of the protocol that both speak
     ping: tuple[int, float] | None = None
     ready: float | None = None
     frames: Frames | None = None
@@ -273,13 +276,20 @@ class Engine:
             return {**ticket.params, "transport": ticket.params.get("transport", transport)}
         return ticket.params
 
+    def _fitted(self, link: _Link, ticket: Ticket, params: dict[str, Any]) -> dict[str, Any]:
+        """The params without what an older engine would refuse, though it can do without."""
+        if ticket.method == "perform" and link.minor < _PREVIEWS_SINCE:
+            return {name: value for name, value in params.items() if name != "preview"}
+        return params
+
     def _send(self, link: _Link, ticket: Ticket) -> int:
         id = next(self._ids)
         transport = "inline" if link.frames is None else "ring"
         if not link.pending:
             link.heard = now()
         link.pending[id] = ticket
-        link.child.send(messages.request_line(ticket.method, self._with_transport(ticket, transport), id))
+        params = self._fitted(link, ticket, self._with_transport(ticket, transport))
+        link.child.send(messages.request_line(ticket.method, params, id))
         return id
 
     def _cancel(self, ticket: Ticket) -> None:
@@ -314,7 +324,7 @@ class Engine:
         try:
             message = messages.parse_reply(line)
             if isinstance(message, messages.Request):
-                self._on_progress(link, message)
+                self._on_notification(link, message)
             else:
                 self._on_response(link, message)
         except messages.MessageError as error:
@@ -331,13 +341,16 @@ class Engine:
             link.fault = "it wrote what is no message"
             self._wake.set()
 
-    def _on_progress(self, link: _Link, message: messages.Request) -> None:
+    def _on_notification(self, link: _Link, message: messages.Request) -> None:
         with self._lock:
             link.heard = now()
             ticket = link.pending.get(message.params.get("token", -1))
             if ticket is None:
                 return
             ticket._heard = now()
+            if message.method == "$/preview":
+                ticket._preview = message.params["curves"]
+                return
             ticket._progress = (message.params["fraction"], message.params["message"])
             if ticket._on_progress is not None and not ticket.done:
                 self._arrived.append((ticket._on_progress, ticket._progress))
@@ -417,7 +430,7 @@ class Engine:
     def _on_hello(self, link: _Link, result: dict[str, Any], error: Exception | None) -> None:
         if error is None:
             try:
-                messages.check_version(result["protocol"], "engine")
+                _, link.minor = messages.check_version(result["protocol"], "engine")
             except MienError as mismatch:
                 error = mismatch
         if error is not None:

@@ -77,6 +77,7 @@ class Ticket:
         self._result: dict[str, Any] = {}
         self._error: Exception | None = None
         self._progress = (0.0, "")
+        self._preview: dict[str, Any] | None = None
         self._repeated = False
 
     @property
@@ -88,6 +89,11 @@ class Ticket:
     def progress(self) -> tuple[float, str]:
         """(fraction 0 to 1, message) last told by the engine."""
         return self._progress
+
+    @property
+    def preview(self) -> dict[str, Any] | None:
+        """Rough curves that the engine has shown before its reply: a curve file's content; None before that."""
+        return self._preview
 
     def cancel(self) -> None:
         """Give the request up. `on_error` gets `Cancelled` at the next `pump`; the engine is told. Never blocks."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import captures, locks, operators, regenerate, settings, sync, voices
+from . import captures, locks, operators, regenerate, rough, settings, sync, voices
 
-_PARTS = (settings, operators, locks, regenerate, sync, captures, voices)
+_PARTS = (settings, rough, operators, locks, regenerate, sync, captures, voices)
 
 
 def register() -> None:

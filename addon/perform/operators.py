@@ -14,7 +14,7 @@ from .. import compat, session, timing
 from ..animate import curves, nla
 from ..head.settings import active_head
 from ..jobs import EngineJob, possible
-from . import settings, sounds
+from . import rough, settings, sounds
 
 _SECONDS = 1800.0
 
@@ -71,7 +71,7 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
         if self.strengths:
             params["strengths"] = json.loads(self.strengths)
         self._request = {name: value for name, value in params.items() if name != "audio" or self.source == "FILE"}
-        return session.running().request("perform", params, deadline_s=_SECONDS)
+        return session.running().request("perform", {**params, "preview": self.in_window}, deadline_s=_SECONDS)
 
     def _spoken(self, context) -> dict[str, Any]:
         """The request's source, and where it lies."""
@@ -97,6 +97,11 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
         if not self._sound.is_file():
             raise MienError(f"The sound file {self._sound} does not exist; choose another.")
         return {"audio": str(self._sound), **words}
+
+    def show_preview(self, context, content):
+        obj = bpy.data.objects.get(self._head)
+        if obj is not None:
+            rough.show(type(self).bl_idname, obj, content, self._start)
 
     def finish(self, context, reply):
         scene, obj = bpy.data.scenes.get(self._scene), bpy.data.objects.get(self._head)
@@ -142,6 +147,7 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
             strip.sound.pack()  # so that it travels with the .blend: it lies in Blender's own folders
 
     def clean_up(self) -> None:
+        rough.remove(type(self).bl_idname)
         temporary = getattr(self, "_temporary", None)
         if temporary is not None:
             shutil.rmtree(temporary.parent, ignore_errors=True)

@@ -20,7 +20,7 @@ from ..emotion import line
 from ..head import channels
 from ..head.settings import active_head
 from ..jobs import EngineJob, possible
-from . import locks, operators, sample, sounds
+from . import locks, operators, rough, sample, sounds
 
 _SECONDS = 1800.0
 _REQUEST = ("line", "voice", "speed", "pronunciations", "text", "strengths", "seed", "audio")
@@ -80,15 +80,24 @@ class MIEN_OT_regenerate(EngineJob, bpy.types.Operator):
         self._request = {name: value for name, value in params.items() if name != "audio" or self._temporary is None}
         count = math.ceil(float(action["mien_duration"]) * self._fps - 1e-9) + 1
         params |= _told(sample.fcurves(action, strip.action_slot), self._kept, self._start, count, self._fps)
-        return session.running().request("perform", params, deadline_s=_SECONDS)
+        return session.running().request("perform", {**params, "preview": self.in_window}, deadline_s=_SECONDS)
+
+    def show_preview(self, context, content):
+        """Rough curves know of no locks, so they leave out what is locked."""
+        former = self._former()
+        if former is not None:
+            obj = bpy.data.objects[self._head]
+            rough.show(type(self).bl_idname, obj, content, self._start, self._kept.spans, former)
+
+    def _former(self) -> bpy.types.NlaStrip | None:
+        """The strip of the take that another one is made of, where it is still there."""
+        obj = bpy.data.objects.get(self._head)
+        strips = nla.strips_named(obj, nla.SPEECH) if obj is not None else ()
+        return next((strip for strip in strips if strip.name == self._strip), None)
 
     def finish(self, context, reply):
         obj, old = bpy.data.objects.get(self._head), bpy.data.actions.get(self._action)
-        former = (
-            next((strip for strip in nla.strips_named(obj, nla.SPEECH) if strip.name == self._strip), None)
-            if obj
-            else None
-        )
+        former = self._former()
         if obj is None or old is None or former is None:
             raise MienError(f"The speech {self._strip!r} is no longer there, so the new take was dropped.")
         action = curves.new_action(f"{obj.name} Take {self._request['seed']}", reply["keys"], self._start, self._fps)
@@ -111,6 +120,7 @@ class MIEN_OT_regenerate(EngineJob, bpy.types.Operator):
         return {"FINISHED"}
 
     def clean_up(self) -> None:
+        rough.remove(type(self).bl_idname)
         temporary = getattr(self, "_temporary", None)
         if temporary is not None:
             shutil.rmtree(temporary.parent, ignore_errors=True)

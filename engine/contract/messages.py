@@ -18,7 +18,7 @@ from .files import parse_json
 from .passes import PASS_BY_NAME
 
 #: (major, minor). Another major is refused; both sides keep to the lower minor.
-PROTOCOL = (1, 2)
+PROTOCOL = (1, 3)
 REQUEST_LIMIT = 8 * 1024 * 1024
 REPLY_LIMIT = 512 * 1024 * 1024
 MAX_SIZE = 16384
@@ -287,6 +287,7 @@ REQUESTS: dict[str, Check] = {
             "pronunciations": mapping(text(200, 1), text(100, 1), 1000),
             "given": mapping(anything),
             "locked": mapping(list_of(row_of(_COUNT, _COUNT), most=10_000), _channel_name),
+            "preview": flag,
         },
     ),
     "emotion": record(
@@ -322,6 +323,7 @@ REQUESTS: dict[str, Check] = {
 NOTIFICATIONS: dict[str, Check] = {
     "$/cancelRequest": record({"id": integer(0, 2**53)}),
     "$/progress": record({"token": integer(0, 2**53), "fraction": number(0, 1), "message": text(1000)}),
+    "$/preview": record({"token": integer(0, 2**53), "curves": mapping(anything)}),
 }
 
 _PLANE = record(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from ..contract.errors import Cancelled, Superseded
 from ..contract.messages import Request
@@ -23,11 +24,18 @@ class Job:
 
     Attributes:
         progress: Tells the add-on how far it is: (fraction 0 to 1, message).
+        preview: Shows the add-on rough curves long before the reply: (a curve file's content).
     """
 
-    def __init__(self, request: Request, progress: Callable[[float, str], None]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        progress: Callable[[float, str], None],
+        preview: Callable[[Mapping[str, Any]], None] = lambda curves: None,
+    ) -> None:
         self.request = request
         self.progress = progress
+        self.preview = preview
         self._stop: type[Exception] | None = None
 
     @property

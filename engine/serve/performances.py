@@ -15,6 +15,7 @@ from ..contract.errors import MienError
 from .jobs import Job
 
 _numbers = itertools.count(1)
+_PREVIEW_DECIMALS = 4
 
 
 def perform(params: Mapping[str, Any], folder: Path, job: Job) -> dict[str, Any]:
@@ -37,6 +38,8 @@ def perform(params: Mapping[str, Any], folder: Path, job: Job) -> dict[str, Any]
     }
     if "given" in params or "locked" in params:
         settings["given"], settings["locked"] = _locks(params)
+    if params.get("preview"):
+        settings["preview"] = lambda rough: job.preview(_moving(rough).to_json(_PREVIEW_DECIMALS))
     if "line" in params:
         from ..speech import voices
 
@@ -56,6 +59,13 @@ def perform(params: Mapping[str, Any], folder: Path, job: Job) -> dict[str, Any]
     if result.sound is not None:
         reply["audio"] = str(_save_sound(result.sound, folder / f"line-{next(_numbers)}.wav"))
     return reply
+
+
+def _moving(curves: Curves) -> Curves:
+    """Without the channels that rest throughout: a preview is to be small."""
+    moves = (np.abs(curves.values) >= 0.5 * 10.0**-_PREVIEW_DECIMALS).any(axis=0)
+    names = tuple(name for name, moving in zip(curves.channels, moves, strict=True) if moving)
+    return Curves(curves.fps, names, curves.values[:, moves])
 
 
 def _locks(params: Mapping[str, Any]) -> tuple[Curves, np.ndarray | None]:

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -132,8 +132,11 @@ class Server:
             params = {"token": request.id, "fraction": min(max(float(fraction), 0.0), 1.0), "message": message[:1000]}
             self._send(messages.request_line("$/progress", params))
 
+        def preview(curves: Mapping[str, Any]) -> None:
+            self._send(messages.request_line("$/preview", {"token": request.id, "curves": dict(curves)}))
+
         queue, _ = self._methods[request.method]
-        displaced = queue.put(Job(request, progress))
+        displaced = queue.put(Job(request, progress, preview))
         if displaced is not None:
             self._fail(displaced.request, Superseded("A newer preview of this viewport took its place."))
 

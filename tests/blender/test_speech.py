@@ -1,8 +1,11 @@
 """Making a head speak: keys on a track of their own, and nothing lost."""
 
+import json
 import shutil
+import time
 import wave
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -140,6 +143,174 @@ def test_one_undo_step(blender, line):
     bpy.ops.ed.undo()
     head = bpy.data.objects["Ada"]
     assert head.animation_data is None or not len(head.animation_data.nla_tracks)
+
+
+# ── the preview, while a window lives on ─────────────────────────────────────────────────────────────────────────────
+
+
+class Context:
+    """Blender's context with a window that can be told to wait: without a display there is none."""
+
+    def __init__(self, bpy):
+        self._context = bpy.context
+        self.window, self.screen = None, SimpleNamespace(areas=[])
+        deaf = dict.fromkeys(("modal_handler_add", "progress_begin", "progress_end", "progress_update"), print_nothing)
+        timers = {"event_timer_add": print_nothing, "event_timer_remove": print_nothing}
+        self.window_manager = SimpleNamespace(**deaf, **timers)
+
+    def __getattr__(self, name):
+        return getattr(self._context, name)
+
+
+def print_nothing(*_, **__):
+    return True
+
+
+@pytest.fixture
+def window(blender, monkeypatch):
+    """`window(operator class, **its properties)` invokes it as in a window; `.step()` is a tick of its timer."""
+    jobs = blender.module("jobs")
+    monkeypatch.setattr(jobs, "bpy", SimpleNamespace(app=SimpleNamespace(background=False)))
+    context, made = Context(blender.bpy), []
+
+    def invoke(operator, **properties):
+        parts = {name: part for kind in (jobs.EngineJob, operator) for name, part in vars(kind).items()}
+        parts = {name: part for name, part in parts.items() if not name.startswith("__") and name != "bl_rna"}
+        known = getattr(blender.bpy.ops.mien, operator.bl_idname.removeprefix("mien.")).get_rna_type().properties
+        defaults = {name: known[name].default for name in operator.__annotations__}
+        job = type("Job", (), {**defaults, **parts, **properties})()
+        job.said = []
+        job.report = lambda kind, sentence: job.said.append(sentence)
+        job.step = lambda event="TIMER": job.modal(context, SimpleNamespace(type=event, value="PRESS"))
+        made.append(job)
+        assert job.invoke(context, None) == {"RUNNING_MODAL"}
+        return job
+
+    yield invoke
+    for job in made:
+        if job._ticket is not None:
+            job._ticket.cancel()
+        jobs._running.discard(type(job).bl_idname)
+
+
+def until(job, condition, seconds=180.0):
+    """Tick until the condition holds or the job is over; what the last tick returned."""
+    end = time.monotonic() + seconds
+    while not condition() and (result := job.step()) == {"RUNNING_MODAL"}:
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.02)
+    return None if condition() else result
+
+
+def never():
+    return False
+
+
+def previews(blender):
+    return [action for action in blender.bpy.data.actions if "mien_preview" in action]
+
+
+def speak_in(window, blender, line, **properties):
+    """A speech under way whose preview shows."""
+    job = window(blender.module("perform.operators").MIEN_OT_speak, source="FILE", audio=line, frame=1, **properties)
+    until(job, lambda: previews(blender))
+    assert previews(blender), job.said
+    return job
+
+
+def test_a_preview_moves_the_face_before_the_keys_come_and_is_replaced_by_them(blender, line, window):
+    head = blender.add_head()
+    head["AU12 Lip Corner Puller.L"] = 0.25
+    job = speak_in(window, blender, line)
+    assert not job._ticket.done
+    ((name, strip),) = strips(head)
+    assert name == "Speech Preview" and strip.action in previews(blender)
+    seen = []
+    for frame in range(1, 150, 3):
+        blender.scene.frame_set(frame)
+        seen.append(blender.evaluated(head)[JAW])
+    assert max(seen) > 0.1 and np.std(seen) > 0.02
+    assert until(job, never) == {"FINISHED"}
+    ((name, strip),) = strips(head)
+    assert name == "Speech" and not previews(blender)
+    assert "preview" not in json.loads(strip.action["mien_request"])
+    moved = {curve.data_path for curve in blender.module("compat").channelbag(strip.action, strip.action_slot).fcurves}
+    if '["AU12 Lip Corner Puller.L"]' not in moved:
+        assert head["AU12 Lip Corner Puller.L"] == 0.25
+
+
+def fail(job, blender):
+    error = blender.module("bridge").EngineError("It failed; try again.", -32001)
+    job._ticket.cancel()
+    job._ticket = SimpleNamespace(progress=(0.5, ""), done=True, wait=raiser(error), cancel=lambda: None, preview=None)
+    assert job.step() == {"CANCELLED"} and job.said == ["It failed; try again."]
+
+
+def raiser(error):
+    def wait(_):
+        raise error
+
+    return wait
+
+
+def escape(job, blender):
+    assert job.step("ESC") == {"CANCELLED"}
+
+
+def leave(job, blender):
+    job.cancel(Context(blender.bpy))
+
+
+def save(job, blender):
+    blender.bpy.ops.wm.save_as_mainfile(filepath=str(Path(blender.bpy.app.tempdir) / "saved.blend"), copy=True)
+
+
+@pytest.mark.parametrize("end", [fail, escape, leave, save])
+def test_a_preview_leaves_no_trace(blender, line, window, end):
+    head = blender.add_head()
+    names = blender.contract("channels").NAMES
+    head[JAW], head["AU12 Lip Corner Puller.L"] = 0.3, 0.2
+    before, tracked = {name: head[name] for name in names}, head.animation_data is not None
+    job = speak_in(window, blender, line)
+    blender.scene.frame_set(40)
+    assert head[JAW] != 0.3
+    head["AU12 Lip Corner Puller.L"] = 0.77  # the artist's, meanwhile
+    end(job, blender)
+    assert not previews(blender) and not strips_or_none(head)
+    assert (head.animation_data is not None) == tracked
+    assert {name: head[name] for name in names} == {**before, "AU12 Lip Corner Puller.L": 0.77}
+
+
+def test_an_undo_step_brings_no_preview_back(blender, line, window):
+    bpy = blender.bpy
+    blender.add_head()
+    bpy.ops.ed.undo_push(message="before")
+    job = speak_in(window, blender, line)
+    bpy.ops.ed.undo_push(message="something done meanwhile")
+    job.step("ESC")
+    bpy.ops.ed.undo_push(message="something done after it")
+    bpy.ops.ed.undo()
+    assert not previews(blender) and not strips_or_none(bpy.data.objects["Ada"])
+
+
+def test_another_takes_preview_plays_over_the_speech_and_leaves_the_artists_keys(blender, line, window):
+    head = blender.add_head()
+    speak(blender, audio=line, frame=1)
+    ((_, spoken),) = strips(head)
+    keys = {curve.data_path: [tuple(point.co) for point in curve.keyframe_points]
+            for curve in blender.module("compat").channelbag(spoken.action, spoken.action_slot).fcurves}  # fmt: skip
+    blender.scene.frame_set(20)
+    blender.bpy.ops.mien.lock(channel=JAW)
+    job = window(blender.module("perform.regenerate").MIEN_OT_regenerate, seed=5)
+    until(job, lambda: previews(blender))
+    assert [name for name, _ in strips(head)] == ["Speech", "Speech Preview"]
+    assert strips(head)[1][1].frame_end == spoken.frame_end
+    shown = blender.module("compat").channelbag(previews(blender)[0], previews(blender)[0].slots[0]).fcurves
+    assert len(shown) > 10 and f'["{JAW}"]' not in [curve.data_path for curve in shown], "what is locked stays as it is"
+    job.step("ESC")
+    assert strips(head) == [("Speech", spoken)] and not previews(blender)
+    bag = blender.module("compat").channelbag(spoken.action, spoken.action_slot)
+    assert {curve.data_path: [tuple(point.co) for point in curve.keyframe_points] for curve in bag.fcurves} == keys
 
 
 @pytest.mark.parametrize("wanted, said", [
