@@ -113,6 +113,8 @@ WHOLE = ((0, 0), (-34, 4), (36, -6), (-80, 2), (84, 8), (-130, 6), (132, 0), (18
 STILL_FACE = ((0, 0), (-18, 10), (22, -12), (-46, 0), (48, 8))
 BUST = ((0, 4), (-62, 14), (66, -4), (-98, 28), (102, 8), (180, 14), (-142, -4), (138, 32))
 BELOW = ((-32, -26), (30, -20))
+#: … and of the face, a little aside: only from there is the inside of hanging hair seen past the jaw.
+ASIDE = ((18, -3), (-14, -3), (26, 6))
 
 
 def views(head: Anatomy, size: int) -> list[View]:
@@ -149,6 +151,8 @@ def views(head: Anatomy, size: int) -> list[View]:
             take(pose, direction, *near[what])
         if pose in FACE_HELD_OUT:
             take(pose, (15, 3), face, 13.5, True)
+    for direction in ASIDE:
+        take("neutral", direction, face, 13.5)
     return result
 
 
