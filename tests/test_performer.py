@@ -17,7 +17,7 @@ from engine.emotion import condition
 from engine.evaluate import performance as figures
 from engine.motion import articulation, face, locks
 from engine.motion.diffusion import conditions, layout, model, network, sampling
-from engine.motion.perform import LAYERS, perform
+from engine.motion.perform import LAYERS, perform, warm
 from engine.speech import analyse, lines, sound
 from engine.speech.analyse import Speech
 from engine.speech.phones import SILENCE, Phone
@@ -316,6 +316,16 @@ def test_a_rough_preview_comes_before_the_phones_are_known() -> None:
     count = len(seen[0].values)
     jaw = [c.values[:count, c.channels.index("AU26 Jaw Drop")] for c in (seen[0], result.curves)]
     assert np.corrcoef(*jaw)[0, 1] > 0.5
+
+
+@shipped
+def test_warming_leaves_the_next_preview_as_it_is() -> None:
+    before, after = [], []
+    for seen in (before, after):
+        with pytest.raises(StopIteration):
+            perform(lines.SOUND, preview=lambda rough, seen=seen: seen.append(rough) or next(iter(())))
+        warm()
+    assert np.array_equal(before[0].values, after[0].values)
 
 
 @shipped

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("mien")
 _SOURCES = ("text", "label", "va", "audio", "example")
 WARM_AFTER = 8.0
-"""Seconds after the first head at which the sentence model is loaded, when the head itself has been drawn."""
+"""Seconds after the first head at which the models are loaded, when the head itself has been drawn."""
 _SHUT = 0.9
 """How much of a closure's need binds the keys to `_CLOSED`."""
 _CLOSED = 0.006
@@ -31,15 +31,17 @@ _CLOSED = 0.006
 
 @cache
 def warm_soon() -> threading.Timer:
-    """Load the sentence model in the background, once: the first word that nobody listed then finds it there."""
+    """Load the performer and the sentence model in the background, once: what first needs them finds them there."""
 
     def warm() -> None:
         from ..emotion import meaning
+        from ..motion import perform
 
-        try:
-            meaning.warm()
-        except Exception as error:  # a question that is asked will say what is wrong
-            log.info("The sentence model was not warmed: %s", error)
+        for what, load in (("performer", perform.warm), ("sentence model", meaning.warm)):
+            try:
+                load()
+            except Exception as error:  # a question that is asked will say what is wrong
+                log.info("The %s was not warmed: %s", what, error)
 
     timer = threading.Timer(WARM_AFTER, warm)
     timer.daemon = True
