@@ -240,6 +240,12 @@ def test_wrong_settings_get_a_sentence(settings_: dict, sentence: str) -> None:
         perform((np.zeros(1600), 16_000), **settings_)
 
 
+def test_a_sound_in_which_nothing_can_be_said_is_told_with_what_to_do():
+    with pytest.raises(MienError, match=r"only 12 ms.*choose one of at least 0\.1 s"):
+        perform((np.zeros(192), 16_000), model="none")
+    assert perform((np.zeros(1600), 16_000), model="none").duration == 0.1
+
+
 def _engine(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "engine", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300

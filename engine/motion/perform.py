@@ -23,6 +23,8 @@ MODELS: tuple[str, ...] = ("default", "none")
 """Who moves the face: the trained performer that ships, or articulation and rules alone; or a file of weights."""
 PREVIEW = 10.0
 """Seconds that a first, rough performance covers."""
+SHORTEST = 0.1
+"""Seconds below which a recording is no speech: no syllable is so short."""
 _CLOSED = 0.006  # error allowed at a lip closure: less than articulation's overlap
 
 
@@ -97,6 +99,11 @@ def perform(
         heard = sound.from_samples(*audio)
     else:
         heard = sound.read(audio)
+    if heard.duration < SHORTEST:
+        raise MienError(
+            f"The sound lasts only {1000 * heard.duration:.3g} ms, too short to speak in; "
+            f"choose one of at least {SHORTEST:g} s, or trim less of it off."
+        )
     if preview is not None and performer is not None:
         preview(_preview(heard, seed, fps, levels, performer, wish))
     step(0.1, "Listening for phones")
@@ -139,6 +146,14 @@ def perform_line(
     if preview is not None and performer is not None:
         preview(_preview(spoken, seed, fps, levels, performer, wish))
     return _animate(speech, seed, fps, levels, step, performer, wish, spoken)
+
+
+def warm() -> None:
+    """Load what a first preview needs, libraries, weights and tables: it then takes as long as any later one."""
+    performer = _performer("default")
+    if performer is not None:
+        second = sound.Sound(np.zeros(sound.SPEECH_RATE, np.float32), sound.SPEECH_RATE)
+        _preview(second, 0, 30.0, dict.fromkeys(LAYERS, 1.0), performer, face.Direction())
 
 
 def _check(seed: int, fps: float, strengths: Mapping[str, float] | None) -> dict[str, float]:
