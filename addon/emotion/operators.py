@@ -124,7 +124,7 @@ class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
         if obj is None:
             raise MienError(f"The head {self._head!r} is no longer there, so its mood was dropped.")
         if not reply["keys"] and not reply["reading"]:
-            raise MienError(" ".join(reply["notes"]) or "Nothing in it moves the face, so nothing was changed.")
+            raise MienError(self._nothing(reply))
         former = takes.overlapping(obj, self._start, self._end_frame) if self.former == "MUTE" else []
         action = curves.new_action(f"{obj.name} Emotion", reply["keys"], self._start, self._fps)
         takes.mark(action, self._direction, reply, self._start, self._fps)
@@ -137,6 +137,17 @@ class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
         nla.place_over(obj, action, self._start, self._end_frame, fade)
         self._tell(obj, reply, len(former), hidden)
         return {"FINISHED"}
+
+    def _nothing(self, reply: dict[str, Any]) -> str:
+        """Why nothing moves the face, and what to do."""
+        if self.source == "TEXT":
+            said = self._direction if len(self._direction) <= 60 else self._direction[:59] + "…"
+            return (
+                f"Nothing in “{said}” names a feeling or a movement that Mien knows, so nothing was changed; "
+                "say it in other words, such as “sad, then a faint smile”, or choose an emotion by its name (Emotion instead of Direction)."
+            )
+        why = " ".join(reply["notes"]) or "Nothing in it moves the face."
+        return f"{why} Nothing was changed; choose another source, or one that shows more."
 
     def _tell(self, obj: bpy.types.Object, reply: dict[str, Any], muted: int, hidden: set[str]) -> None:
         keys = sum(len(rows) for rows in reply["keys"].values())

@@ -287,6 +287,13 @@ class MIEN_OT_setup_compositor(bpy.types.Operator):
         except MienError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        if context.scene.camera is None and not any(marker.camera for marker in context.scene.timeline_markers):
+            self.report(
+                {"WARNING"},
+                f"The heads are composited in, but the scene {context.scene.name!r} has no camera to render them from; "
+                "add one and make it active (Ctrl Numpad 0)",
+            )
+            return {"FINISHED"}
         self.report({"INFO"}, "The heads are composited in; render as usual with F12")
         return {"FINISHED"}
 

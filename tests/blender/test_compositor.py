@@ -156,6 +156,17 @@ def test_it_can_be_undone(stage):
     assert len(bpy.data.scenes) == 1
 
 
+def test_without_a_camera_it_says_what_is_still_to_do(stage, capfd):
+    blender, _ = stage
+    blender.scene.camera = None
+    assert blender.bpy.ops.mien.setup_compositor() == {"FINISHED"}
+    told = capfd.readouterr().out
+    assert "has no camera" in told and "add one and make it active" in told
+    blender.scene.camera = blender.camera
+    assert blender.bpy.ops.mien.setup_compositor() == {"FINISHED"}
+    assert "no camera" not in capfd.readouterr().out
+
+
 @pytest.mark.parametrize("wrong, said", [("MIEN", "choose Cycles or EEVEE"), ("CYCLES", "has no Mien head")])
 def test_what_cannot_be_set_up_is_said(blender, wrong, said):
     if wrong == "MIEN":

@@ -191,7 +191,7 @@ def test_what_was_not_understood_is_kept_with_the_take(blender, head):
 
 @pytest.mark.parametrize("wanted, said", [
     ({"text": "  "}, "no direction"),
-    ({"text": "qwertz asdfgh", "over": "SCENE"}, "Nothing in it names a feeling"),
+    ({"text": "qwertz asdfgh", "over": "SCENE"}, "“qwertz asdfgh” names a feeling.*say it in other words"),
     ({"source": "LABEL", "label": "chartreuse"}, "chartreuse"),
     ({"text": "happy", "over": "FRAMES", "start": 10, "end": 10}, "more frames"),
     ({"text": "x" * 30_000}, "characters"),
