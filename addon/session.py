@@ -147,7 +147,8 @@ def head_id(head: str, should_cancel=None) -> str:
     Raises:
         MienError, Cancelled: As `Ticket.wait`.
     """
-    return running().load_head(head_argument(head)).wait(LOAD_SECONDS, should_cancel)["head"]
+    ticket = running().load_head(head_argument(head), deadline_s=LOAD_SECONDS)
+    return ticket.wait(LOAD_SECONDS, should_cancel)["head"]
 
 
 def _pump() -> float:

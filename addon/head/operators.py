@@ -21,7 +21,7 @@ class AddsHead(EngineJob):
         raise NotImplementedError
 
     def begin(self, context):
-        return session.running().load_head(session.head_argument(self.wanted()))
+        return session.running().load_head(session.head_argument(self.wanted()), deadline_s=self.seconds)
 
     def finish(self, context, reply):
         leave_mode(context)
