@@ -144,7 +144,7 @@ class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
             said = self._direction if len(self._direction) <= 60 else self._direction[:59] + "…"
             return (
                 f"Nothing in “{said}” names a feeling or a movement that Mien knows, so nothing was changed; "
-                "say it in other words, such as “sad, then a faint smile”, or choose an emotion by its name (From: Emotion)."
+                "say it in other words, such as “sad, then a faint smile”, or choose an emotion by name."
             )
         why = " ".join(reply["notes"]) or "Nothing in it moves the face."
         return f"{why} Nothing was changed; choose another source, or one that shows more."

@@ -63,8 +63,8 @@ def perform(params: Mapping[str, Any], folder: Path, job: Job) -> dict[str, Any]
 
 def _moving(curves: Curves) -> Curves:
     """Without the channels that rest throughout: a preview is to be small."""
-    moves = (np.abs(curves.values) >= 0.5 * 10.0**-_PREVIEW_DECIMALS).any(axis=0)
-    names = tuple(name for name, moving in zip(curves.channels, moves, strict=True) if moving)
+    moves = np.any(np.abs(curves.values) >= 0.5 * 10.0**-_PREVIEW_DECIMALS, axis=0)
+    names = tuple(curves.channels[column] for column in np.flatnonzero(moves))
     return Curves(curves.fps, names, curves.values[:, moves])
 
 
