@@ -280,6 +280,113 @@ def test_degrees_behind_a_movement(what, channel):
     channel)
 
 
+# ── strength, word by word ───────────────────────────────────────────────────────────────────────────────────────────
+
+#: From less to more; any word of a row is less than any word of the next.
+DEGREES = [
+    ["barely {}", "scarcely {}"], ["a hint {}"], ["faintly {}", "ever so slightly {}"],
+    ["slightly {}", "a bit {}", "mildly {}"],
+    ["kind of {}", "somewhat {}", "moderately {}"], ["fairly {}", "quite {}", "rather {}"], ["{}"],
+    ["really {}", "very {}", "so {}"], ["extremely {}", "incredibly {}"],
+    ["utterly {}", "totally {}", "as {} as possible", "{} beyond words"],
+]  # fmt: skip
+HOW_FAR = [
+    ["barely {}"], ["slightly {}", "{} a little", "{} a bit"], ["{} somewhat", "{} halfway"], ["{}"],
+    ["{} hard", "{} a lot"],
+    ["{} as far as possible", "{} to the max"],
+]  # fmt: skip
+#: Words of one feeling from weak to strong, and the codes by which it shows.
+FAMILIES = [
+    (["irked", "annoyed", "cross", "exasperated", "angry", "irate", "seething", "furious", "livid"], "4 7 23"),
+    (["uneasy", "apprehensive", "afraid", "alarmed", "horrified", "terrified", "petrified"], "1 5 20"),
+    (["wistful", "glum", "gloomy", "sad", "sorrowful", "miserable"], "1 15"),
+    (["sad", "grieving", "heartbroken", "devastated"], "1 4 15"),
+    (["sniffling", "whimpering", "crying", "sobbing", "bawling"], "1 15"),
+    (["pleased", "cheerful", "happy", "joyful", "delighted", "overjoyed", "ecstatic"], "6 12"),
+    (["wry", "amused", "giggling", "laughing", "guffawing", "in hysterics"], "6 12"),
+    (["taken aback", "surprised", "startled", "amazed", "astonished", "flabbergasted"], "1 2 5"),
+    (["distaste", "queasy", "disgusted", "nauseated", "revolted", "sickened to the core"], "9 10"),
+    (["drowsy", "tired", "worn out", "exhausted"], "43"),
+    (["sore", "wincing", "hurting", "in pain", "in agony"], "4 7"),
+    (["half a smile", "smile", "grin", "wide grin", "grin from ear to ear"], "12"), (["frown", "scowl", "glower"], "4"),
+    (["mouth open a crack", "mouth half open", "mouth open", "mouth wide open"], "25 26 27"),
+    (["eyes wide", "eyes wide as saucers"], "5"), (["quirk the brows", "raise the brows", "hoist the brows"], "1 2"),
+]  # fmt: skip
+
+
+def shown(text, codes=None):
+    face, _ = play(text)
+    wanted = None if codes is None else {f"AU{int(code):02d}" for code in codes.split()}
+    return sum(np.abs(values).max() for name, values in face.items() if wanted is None or name[:4] in wanted)
+
+
+@pytest.mark.parametrize("word", ["happy", "sad", "angry", "afraid", "surprised", "disgusted", "furious", "tired"])
+def test_every_degree_has_its_place(word):
+    strengths = [[(shown(form.format(word)), form) for form in row] for row in DEGREES]
+    for less, more in itertools.pairwise(strengths):
+        assert min(more)[0] > max(less)[0] + 0.01, (word, max(less), min(more))
+
+
+@pytest.mark.parametrize("move", ["raise the eyebrows", "squint", "open the mouth", "wrinkle the nose", "look up",
+                                  "AU4", "puff the cheeks", "lower the brows", "press the lips together"])  # fmt: skip
+def test_every_movement_goes_as_far_as_is_said(move):
+    strengths = [[(shown(form.format(move)), form) for form in row] for row in HOW_FAR]
+    for less, more in itertools.pairwise(strengths):
+        assert min(more)[0] > max(less)[0] + 0.01, (move, max(less), min(more))
+
+
+@pytest.mark.parametrize("words, codes", FAMILIES)
+def test_words_of_a_feeling_stand_in_order(words, codes):
+    strengths = [(shown(word, codes), word) for word in words]
+    for less, more in itertools.pairwise(strengths):
+        assert more[0] > less[0] + 0.01, (less, more)
+
+
+# ── what follows from what ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("text, first, second", [
+    ("she smiles, notices something and frowns", APART["smile"], "AU04 Brow Lowerer.L"),
+    ("he is happy, realises he lost and is devastated", APART["smile"], "AU15 Lip Corner Depressor.L"),
+    ("smiles, stops smiling, frowns", APART["smile"], "AU04 Brow Lowerer.L"),
+    ("he blinks, grins", "AU45 Blink.L", APART["smile"]),
+    ("a smile until 2 s, the nose wrinkled until 4 s", APART["smile"], APART["nose wrinkled"]),
+    ("smile, and after the smile wrinkle the nose", APART["smile"], APART["nose wrinkled"]),
+    ("after 1 s smile; after 2 more seconds frown", APART["smile"], "AU04 Brow Lowerer.L"),
+])  # fmt: skip
+def test_what_follows_comes_later(text, first, second):
+    assert begins(text, first) < begins(text, second) - 0.2
+
+
+@pytest.mark.parametrize("text", [
+    "halfway through, the smile turns into a frown", "at 2 s the smile turns into a frown",
+])  # fmt: skip
+def test_what_turns_into_something_was_there_before(text):
+    assert begins(text, APART["smile"], duration=4.0) < 1.0
+    assert ends(text, APART["smile"], duration=4.0) == pytest.approx(2.0, abs=0.45)
+    assert begins(text, "AU04 Brow Lowerer.L", duration=4.0) == pytest.approx(2.0, abs=0.45)
+
+
+@pytest.mark.parametrize("text", [
+    "a smirk on the left, swap sides at 2 s", "left smirk; at 2 s the right side instead",
+    "smirk left, switching to the right at 2 s",
+])  # fmt: skip
+def test_sides_are_swapped(text):
+    left, right = "AU12 Lip Corner Puller.L", "AU12 Lip Corner Puller.R"
+    assert ends(text, left, duration=5.0) == pytest.approx(2.0, abs=0.45)
+    assert begins(text, right, duration=5.0) == pytest.approx(2.0, abs=0.45)
+
+
+def test_a_lopsided_feeling_is_on_the_side_of_what_moves():
+    text = "sceptical: right brow high"
+    assert top(text, "AU02 Outer Brow Raiser.L") < 0.5 * top(text, "AU02 Outer Brow Raiser.R")
+
+
+def test_the_verb_lower_is_no_part_of_a_name():
+    assert top("lower the left lip corner", "AU15 Lip Corner Depressor.L") > 0.5
+    assert top("the lower lid tightens", "AU07 Lid Tightener.L") > 0.5
+
+
 # ── spelling and marks ───────────────────────────────────────────────────────────────────────────────────────────────
 
 

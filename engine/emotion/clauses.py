@@ -8,6 +8,7 @@ and denial, its times, and its *leads*: how it stands to what was said before ("
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ class Clause:
         only, stop, relax: Such a word is in it. dies: It speaks of the end of something that was there.
         again: It asks what was said before once more ("the right one follows").
         denied: It denies something, though it names nothing that could be denied.
+        instead: What was said before moves over to its side, and leaves the other.
+        gone: It says that what it names is over by then ("once the smile is gone").
+        event: Something happens in it ("notices a spider"); what follows is the answer.
     """
 
     leads: set[str]
@@ -47,6 +51,9 @@ class Clause:
     dies: bool = False
     again: bool = False
     denied: bool = False
+    instead: bool = False
+    event: bool = False
+    gone: bool = False
 
     @property
     def source(self) -> str:
@@ -129,8 +136,22 @@ def _ends_as_times(found: list[Tag]) -> list[Tag]:
         if ends and ("at" in tag or "bare" in tag) and not _named_next(found, place + 1):
             result.pop()
             tag = Tag(tag.text, {"until": tag.readings.get("at", tag.readings.get("bare"))}, tag.start, tag.end)
+        elif "at" in tag and before is not None and ("stop" in before or "fade" in before) and _shown_at(result):
+            result.pop()  # "at 2 s a jolt of surprise that is gone by 4 s"
+            tag = Tag(tag.text, {"until": tag["at"]}, tag.start, tag.end)
         result.append(tag)
     return result
+
+
+def _shown_at(before: list[Tag]) -> bool:
+    """Whether something is named, with a time of its own, since the last mark."""
+    piece: list[Tag] = []
+    for tag in reversed(before):
+        if any(kind in tag for kind in ("mark", "stop_mark", "then", "and", "but")):
+            break
+        piece.append(tag)
+    timed = any(kind in tag for tag in piece for kind in ("at", "word", "portion"))
+    return timed and any(_is_name(tag) for tag in piece)
 
 
 def _named_next(found: list[Tag], place: int) -> bool:
@@ -200,7 +221,9 @@ def _cut(found: list[Tag]) -> list[Clause]:
                 if "gap" in tag:  # "A 0.5 s after B"
                     current.append(Tag(tag.text, {"gap": tag["gap"]}, tag.start, tag.end))
                 close(joining, *(["except"] if excepting else []))
-                if "low" in tag or "sudden" in tag:
+                if joining == "then" and _TURNING.search(tag.text):
+                    leads.add("turn")
+                if any(kind in tag for kind in ("low", "sudden", "instead")):
                     current.append(
                         Tag(tag.text, {k: v for k, v in tag.readings.items() if k != joining}, tag.start, tag.end)
                     )
@@ -208,6 +231,12 @@ def _cut(found: list[Tag]) -> list[Clause]:
             current.append(tag)
     close()
     return result
+
+
+#: "The smile turns into a frown": what stands before it was there, and becomes what follows.
+_TURNING = re.compile(
+    r"^(?!turning)\w+s (?:in)?to\b|^gives? (?:way|place)|\breplaced by|^(?:becomes|curdles|sours|melts|morphs|fades)\b"
+)
 
 
 def _named_both(current: list[Tag], coming: list[Tag]) -> bool:
@@ -251,6 +280,8 @@ def _cut_before_after(clause: Clause, apart: bool) -> list[Clause]:
     cut = 0
     if clause.leads & {"before_next", "after_this"} and len(feelings) > 1 and not timed and not apart:
         cut = feelings[0] + 1
+    elif "after_this" in clause.leads and feelings and not (timed or apart) and _moves_behind(tags[feelings[0] + 1 :]):
+        cut = feelings[0] + 1  # "after the smile wrinkle the nose"
     parts = [place for place, tag in enumerate(tags) if "part" in tag]
     if clause.leads == {"without"} and len(feelings) > 1 and not apart:
         cut = feelings[0] + 1  # "instead of laughing he cries"
@@ -264,6 +295,10 @@ def _cut_before_after(clause: Clause, apart: bool) -> list[Clause]:
         Clause(clause.leads, tags[:cut], clause.sentence),
         Clause({"comma"}, tags[cut:], clause.sentence),
     ]
+
+
+def _moves_behind(tags: list[Tag]) -> bool:
+    return any("part" in tag for tag in tags) and any("verb" in tag for tag in tags)
 
 
 def _is_when(tag: Tag) -> bool:
@@ -401,6 +436,7 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
         parts = [
             (place, _IMPLIED[tag["verb"]]) for place, tag in enumerate(tags) if tag.readings.get("verb") in _IMPLIED
         ][:1]
+    clause.event = any("events" in tag for tag in tags)
     verbs, negations, degrees, numbers = [], [], [], []
     sides = [(place, tag["side"]) for place, tag in enumerate(tags) if "side" in tag]
     for place, tag in enumerate(tags):
@@ -410,7 +446,7 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             degrees.append((place, -1.0))
         elif "fade" in tag and _fades(tags, place, parts):
             clause.stop = clause.dies = True
-        elif "portion" in tag and "degree" in tag and not parts:
+        elif "portion" in tag and "degree" in tag and not _goes_halfway(tags, place, parts):
             continue  # "halfway": a time, or how far a part goes
         elif "degree" in tag and not (parts and "verb" in tag):
             degrees.append((place, tag["degree"]))
@@ -420,6 +456,8 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             numbers.append((place, tag["value"], tag["prefix"]))
         elif "va" in tag:
             clause.heads.append(Head("va", tag["va"], tag.text, place))
+        elif "facs" in tag and "verb" in tag and any(verb_of(name, tag["verb"]) == tag["verb"] for _, name in parts):
+            verbs.append((place, tag["verb"], tag.text))  # "puff the cheeks"
         elif "facs" in tag and "act" not in tag:
             clause.heads.append(Head("facs", tag["facs"], tag.text, place))
             region_of = data("aus")["aus"].get(tag["facs"][0][0], {}).get("region")
@@ -445,6 +483,8 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
         elif "emotion" in tag and "act" not in tag and _is_by_the_way(tag, tags):
             # "The machine is broken again": the sentence is asked what it means.
             tag.readings = {"situation": (tag["emotion"][0], 0.75)}
+        elif tag.readings.get("verb") == "deflate" and _fits(memory.part, "deflate"):
+            verbs.append((place, "deflate", tag.text))  # "at four seconds it deflates"
         elif "emotion" in tag and parts and not looks and _is_rest(tag, tags):
             verbs.append((place, "still", tag.text))  # "angry, but soft eyes"
         elif "emotion" in tag:
@@ -459,6 +499,8 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             clause.denied = True  # "…, nothing on the left"
         elif "relax" in tag:
             clause.relax = True
+        elif "instead" in tag:
+            clause.again = clause.instead = True
         elif "again" in tag:
             clause.again = True
         elif "only" in tag:
@@ -484,6 +526,12 @@ _FAR = frozenset(
 )
 #: Movements that only one part makes, so that it need not be named.
 _IMPLIED = {"pucker": "lips", "purse": "lips", "puff": "cheeks", "flare": "nostrils", "funnel": "lips"}
+
+
+def _goes_halfway(tags: list[Tag], place: int, parts) -> bool:
+    """ "Raise the brows halfway" is how far; "halfway she smiles" is when."""
+    behind = any("facs" in tag or "act" in tag for tag in tags[:place]) and place == len(tags) - 1
+    return bool(parts) or behind
 
 
 def _stretches(tags: list[Tag], place: int, parts) -> bool:
@@ -580,6 +628,7 @@ def _read_ends(clause: Clause, negations: list[int]) -> None:
         clause.stop = False
     elif clause.stop and clause.leads & {"after", "after_this"} and clause.heads:
         clause.stop = clause.dies = False  # "once the anger fades": there was anger
+        clause.gone = True
     elif clause.stop and not clause.dies:
         clause.dies = not negations and any(
             head.place < place for head in names for place, tag in enumerate(clause.tags) if "stop" in tag
@@ -590,11 +639,11 @@ def _read_times(clause: Clause, negations: list[int]) -> None:
     """Times, pace and repetition of a clause into `clause.time`."""
     own, seen = clause.time, False
     kinds = ("at", "span", "edge", "lasting", "over", "until", "wait", "later", "word", "portion", "times", "gap")
-    moves = any("part" in tag for tag in clause.tags)
+    parts = [(place, tag["part"]) for place, tag in enumerate(clause.tags) if "part" in tag]
     timed = any(kind in tag for tag in clause.tags for kind in ("at", "word", "later"))
-    for tag in clause.tags:
+    for place, tag in enumerate(clause.tags):
         for kind in kinds:
-            if kind in tag and not (kind == "portion" and "degree" in tag and moves):
+            if kind in tag and not (kind == "portion" and "degree" in tag and _goes_halfway(clause.tags, place, parts)):
                 own.setdefault(kind, tag[kind])
         if "bare" in tag and not seen and "paren" in clause.leads:
             own["aside"] = tag["bare"]
@@ -602,7 +651,7 @@ def _read_times(clause: Clause, negations: list[int]) -> None:
             # "3 s angry" says when, "angry 3 s" how long.
             span = seen or timed or re.search(r"-\s*(second|sec|minute|frame|beat)$", tag.text)
             own.setdefault("lasting" if span else "at", tag["bare"])
-        for kind in ("slow", "sudden", "brief", "micro"):
+        for kind in ("slow", "sudden", "brief", "micro", "onwards"):
             if kind in tag:
                 own[kind] = True
         seen = seen or any(kind in tag for kind in _CONTENT)
@@ -722,7 +771,9 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
             side = "" if turning else "?"
             if table[name].get("one_sided"):
                 side = "one"
-            clause.heads.append(Head("move", (name, tuple(chosen), values), source, place, side=side))
+            head = Head("move", (name, tuple(chosen), values), source, place, side=side)
+            head.grade = _grade(clause, name, chosen)
+            clause.heads.append(head)
             memory.part, memory.verbs = name, tuple(chosen)
             memory.side = sides[0][1] if sides and sides[0][1] in _FLIP and not turning else ""
             memory.moved.add(name)
@@ -743,6 +794,16 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
         memory.pending = (sides[0][1] if sides else "") if waits else None
 
 
+def _grade(clause: Clause, name: str, chosen: list[str]) -> float:
+    """How far the words for a movement go by themselves: the one that stands out most counts."""
+    grades = [
+        tag["grade"]
+        for tag in clause.tags
+        if "grade" in tag and ("verb" not in tag or verb_of(name, tag["verb"]) in chosen)
+    ]
+    return max(grades, key=lambda grade: abs(math.log(grade)), default=1.0)
+
+
 #: Said of what was raised before, these let it go.
 _LETTING_GO = frozenset(
     ["drop", "drops", "dropped", "fall", "falls", "sink", "sinks", "go down", "goes down", "come down", "comes down"]
@@ -751,7 +812,8 @@ _LETTING_GO = frozenset(
 
 def _is_turn(clause: Clause, memory: Memory) -> bool:
     """ "Look up, then down": nothing else is in the clause, and eyes or head were turned before."""
-    return bool(memory.verbs) and sum(_has_content([tag]) for tag in clause.tags) == 1
+    resting = any("emotion" in tag and tag.readings.get("verb") == "still" for tag in clause.tags)
+    return bool(memory.verbs) and not resting and sum(_has_content([tag]) for tag in clause.tags) == 1
 
 
 #: Parts whose left and right may be a direction.
@@ -828,7 +890,8 @@ def _modify(clause: Clause, negations, degrees, numbers, sides) -> None:
         )
         head.stopped = clause.stop
     for place, factor in degrees:
-        target = next((head for head in heads if head.place > place), heads[-1] if heads else None)
+        moving = [head for head in heads if head.kind != "part"] or heads
+        target = next((head for head in moving if head.place > place), moving[-1] if moving else None)
         if target is None:
             continue
         if factor < 0:

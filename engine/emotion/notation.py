@@ -46,6 +46,15 @@ _TURNS = (
     (re.compile(r"\b(?:the|that|this) (?:very )?(?:second|moment|instant|minute) "
                 r"(?=(?:that |when )?(?:he|she|they|it|the|his|her|their|you|your|i|my|we|someone|somebody) )"),
                 "once "),
+    (re.compile(r"\b(?:(?:the|that) (?:very )?(?:moment|second|instant|minute)|as|when(?:ever)?|once|as soon as) "
+                r"(?:that )?(?:he|she|they|it|someone|somebody) (?:hears?|says?|reads?|utters?|speaks?|"
+                r"gets? to|reach(?:es)?) (?:the words? |the line |the phrase )?(?=[\"'])"), "at the word "),
+    (re.compile(r"\bfrom (?:the word )?(\"[^\"]+\"|'[^']+') on(?:wards?)?\b"), r"at \1 open-ended"),
+    (re.compile(r"(?<!\bas )\b(?:it|they|this|that|these) (?:all )?(?:ends?|finish(?:es)?|stops?|cease(?:s)?|"
+                r"is over|are over|is gone|are gone|goes|go away|goes away|is done|disappears?|vanish(?:es)?)"
+                r"(?=\s*(?:[.,;!]|$|at \d|by \d|at [a-z]+ sec))"),
+     "stop"),
+    (re.compile(r"\b(up|down|left|right|open|wide) to the max\b"), r"\1 as much as possible"),
     (re.compile(r"\bnot (until|till|before) "), "only after "),
     (re.compile(r"\b(?:do|does|did|will)? ?not (?:move|change|budge|stir|react|respond|flinch|show (?:anything|a "
                 r"thing)|"
@@ -113,6 +122,13 @@ _NO_UNIT = r"(?!\s*(?:%|per\s?cent|:\d|[-–]|\w))(?![.,]?\d)"
 
 #: Times in other notations → "2 s", "at 2 s", "from 1 s to 3 s".
 _TIME_FORMS = (
+    (re.compile(rf"\bafter (?:another )?(\d+(?:\.\d+)?|{_COUNTED}) more (?:s|secs?|seconds?)\b"), r"\1 s later"),
+    (re.compile(rf"\bafter another (\d+(?:\.\d+)?|{_COUNTED}) (?:s|secs?|seconds?)\b"), r"\1 s later"),
+    (re.compile(r"\bafter another (?:s|sec|second)\b"), "1 s later"),
+    (re.compile(rf"\b(from|between) seconds? (\d+(?:\.\d+)?|{_COUNTED}) (to|and|until|till|through) (?:seconds? )?"
+                rf"(\d+(?:\.\d+)?|{_COUNTED})\b(?! ?s)"),
+     lambda m: f"{m[1]} {_count(m[2])} s {m[3]} {_count(m[4])} s"),
+    (re.compile(r"\bon (?:the )?(?:count of )?(\d+(?:\.\d+)?)(?=\s*(?:[,.;]|$))"), r"at \1 s"),
     (re.compile(r"\bno sooner ([^.;!?]*?),? than "), r"first \1, then "),
     (re.compile(r"\b(?:as soon as|once|when|by the time|the moment|after) (?:the |we |it |you )?(?:clock|timer|"
                 r"counter|timecode|playhead|time|"
@@ -223,6 +239,12 @@ _LISTED = re.compile(
 )
 
 
+_BARE_SPAN = re.compile(
+    r"\b(?:from|between) (\d+(?:\.\d+)?)(?: s)? (?:to|and|until|till) (\d+(?:\.\d+)?)(?: s)?"
+    r"(?![.,]?\d)(?=\s*(?:[,.;]|$|[a-z]))"
+)
+
+
 def _count(text: str) -> str:
     """A number as digits."""
     value = number(text)
@@ -239,6 +261,10 @@ def _one_time_form(text: str) -> str:
     """Times in the notations of scripts, clocks, lists and frame counts → those that the scanner knows."""
     for pattern, replacement in _TIME_FORMS:
         text = pattern.sub(replacement, text)
+    spans = [(found[1], found[2]) for found in _BARE_SPAN.finditer(text)]
+    seconds = len(spans) > 1 and any(float(end) > MOST_STRENGTH for _, end in spans)
+    if seconds or re.search(r"\bat \d+(?:\.\d+)? s\b", text):
+        text = _BARE_SPAN.sub(r"from \1 s to \2 s", text)
     if re.search(r"\bframe \d+ to frame \d+", text):  # "frames 0-24 calm, 24-48 angry"
         text = re.sub(r"(?<=[,;] )(\d+) ?(?:-|–|to) ?(\d+)(?= [a-z])", r"frame \1 to frame \2", text)
     if re.search(rf"\bat (?:\d+(?:\.\d+)?|{_COUNTED}) ?(?:s|secs?|seconds?)\b", text):  # "at one second …, at two …"

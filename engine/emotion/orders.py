@@ -6,6 +6,7 @@ and denial; an *order* says what that does to the face, as slots.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,7 @@ class Order:
         verbs: What the part does, of a movement.
         whole, zone, zone_side: The face before it was narrowed to a zone.
         onward: A "never" from its beat on, not from the beginning.
+        one_side: The side of an expression that is shown on one side only.
         part: The part of the face that an addition moves: the next order to the same part takes its place.
         soft: A "never" that gives way to what other orders need ("not scared, only surprised").
     """
@@ -53,6 +55,7 @@ class Order:
     swing: bool = False
     soft: bool = False
     part: str = ""
+    one_side: str = ""
     onset: float = 1.0
     offset: float = 1.0
     firm: bool = False
@@ -84,6 +87,7 @@ class Head:
     open: bool = False  # no side was said, and one may be
     kept: bool = False  # a part that keeps still
     idle: bool = False  # a part whose movement was not understood
+    grade: float = 1.0  # how far the verb itself goes: "quirk", "raise", "hoist"
 
 
 def part_family(part: str) -> str:
@@ -115,10 +119,20 @@ def _intensity(head: Head, base: float) -> float:
     """How strongly: by number, or the word's own strength times its degrees."""
     if head.number is not None:
         return min(head.number, MAX_INTENSITY)
-    strength = base * (1.0 if head.degree is None else head.degree)
+    strength = base * head.grade * (1.0 if head.degree is None else head.degree)
     if head.low:
         strength *= 0.35
-    return float(min(strength, MAX_INTENSITY))
+    return _under_ceiling(strength)
+
+
+def _under_ceiling(strength: float) -> float:
+    """More is more up to the end: above `_EASY` steps become smaller, and none reaches `MAX_INTENSITY`."""
+    room = MAX_INTENSITY - _EASY
+    return strength if strength <= _EASY else _EASY + room * math.tanh((strength - _EASY) / room)
+
+
+#: Strengths up to here are taken as they are.
+_EASY = 1.0
 
 
 #: What the weaker side keeps, where one is to do more than the other.
@@ -215,6 +229,7 @@ def _act(head: Head) -> Order:
     order.brief = act.get("seconds")
     order.times = act.get("times", 1)
     order.swing = bool(act.get("swing"))
+    order.one_side = head.side if head.side in ("L", "R") else "L" if act.get("one_sided") and not head.side else ""
     return order
 
 

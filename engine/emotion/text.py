@@ -37,7 +37,7 @@ from .orders import (
     region,
     release,
 )  # fmt: skip
-from .tables import MAX_INTENSITY, data, slots
+from .tables import MAX_INTENSITY, data, emotions, slots
 from .words import Tag, tags
 
 MAX_CHARACTERS = 20_000
@@ -234,6 +234,8 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
     """Clauses → beats with orders."""
     _settle_relations(clauses)
     _settle_denied_times(clauses)
+    _settle_turns(clauses)
+    _settle_events(clauses)
     beats: list[Beat] = [Beat()]
     waiting: dict[str, Any] = {}
     wait = 0.0
@@ -249,6 +251,9 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
             for head in clause.heads:
                 head.stopped = False
             coming.leads.add("then")
+        if "after_this" in clause.leads and _was_said(clause, beats) and position + 1 < len(clauses):
+            clauses[position + 1].leads.add("then")  # "…, and after the smile": it was there already
+            continue
         if _leans_back(clause, beats):
             lean(_last_orders(beats)[-1], clause.lean)
             continue
@@ -297,6 +302,15 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
                 beat.start, wait = wait, 0.0
         _start(beat, clause)
         orders = _orders(clause, beats, beat, notes)
+        if clause.only:
+            orders = _let_other_side_go(orders, beats) + orders
+        if "then" in clause.leads:
+            orders = _ousted(orders, beats) + orders
+        if position and clauses[position - 1].gone:
+            orders = [_gone(clauses[position - 1], beats), *orders]
+        if clause.stop and not clause.heads and set(clause.time) & set(STARTS):
+            for order in (order for other in beats if other is not beat for order in other.orders):
+                order.until = None  # "a smile on 'hello', let go on 'goodbye'"
         for order in orders:
             _timing(order, clause)
             order.onward = bool(clause.leads & {"then", "final"}) and len(beats) > 1
@@ -317,7 +331,103 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
             beats[-1], beats[-2] = beats[-2], beats[-1]
             if "gap" in clauses[position - 1].time:
                 beats[-1].after = float(clauses[position - 1].time["gap"])
+    for beat in beats:
+        _keep_to_side(beat)
     return [beat for beat in beats if beat.orders]
+
+
+def _let_other_side_go(orders: list[Order], beats: list[Beat]) -> list[Order]:
+    """ "Both brows up, but from 2 s on only the left one": the right one, which was up, comes down."""
+    index = slots()
+    faces = [order.face > 0 for beat in beats[:-1] for order in beat.orders if order.part]
+    shown = np.any(faces or [np.zeros(len(index), dtype=bool)], axis=0)
+    result = []
+    for order in orders:
+        side = order.part[-1:]
+        other = index.mask(set(index.codes[order.mask]), {"L": "R", "R": "L"}.get(side, "")) & (index.sides != "")
+        if order.kind == "add" and side in ("L", "R") and (shown & other).any():
+            result.append(release(other, Head("part", "", order.source, 0), "the other side let go"))
+    return result
+
+
+def _ousted(orders: list[Order], beats: list[Beat]) -> list[Order]:
+    """ "Smile, then pucker": lips that pucker cannot smile on, so the smile ends."""
+    states = [order for beat in beats[:-1] for order in beat.orders if order.kind == "state" and not order.feelings]
+    codes = slots().codes
+    for state in states[-1:]:
+        main = str(codes[int(np.argmax(state.face))])
+        for rule in data("aus")["opposing"]:
+            against = rule["b"] if main in rule["a"] else rule["a"] if main in rule["b"] else ()
+            moved = any((order.face[np.isin(codes, against)] > 0.3).any() for order in orders if order.kind == "add")
+            if rule["strength"] >= 0.9 and moved:
+                return [release(state.face > 0, Head("part", "", orders[0].source, 0), "let go")]
+    return []
+
+
+def _gone(clause: Clause, beats: list[Beat]) -> Order:
+    """ "As soon as the smile is gone": what of it was there is let go."""
+    faces = [order.face > 0 for order in (order_of(head, []) for head in clause.heads) if order is not None]
+    return release(np.any(faces or [np.zeros(len(slots()), dtype=bool)], axis=0), _head_of(clause), "let go")
+
+
+def _keep_to_side(beat: Beat) -> None:
+    """ "A cheeky wink and a lopsided smile on the left": a feeling without a side leaves the other to what has one.
+    A lopsided one ("sceptical, right brow high") is on the side of what moves beside it."""
+    moved_sides = {order.part[-1:] for order in beat.orders if order.kind == "add" and order.part.endswith(("L", "R"))}
+    moved_sides |= {order.one_side for order in beat.orders if order.one_side and not order.feelings}
+    for order in beat.orders if len(moved_sides) == 1 else ():
+        lopsided = [feeling for feeling in order.feelings if not feeling[2] and _is_lopsided(feeling[0])]
+        if order.kind == "state" and lopsided and len(order.feelings) == 1:
+            label, intensity, _ = lopsided[0]
+            order.feelings = [(label, intensity, next(iter(moved_sides)))]
+            order.face = feeling_face(order.feelings[0])
+    sided = [order for order in beat.orders if order.one_side]
+    if len({order.one_side for order in sided}) == 1:
+        for order in beat.orders:
+            if order.kind == "state" and order.feelings and not order.one_side and not order.feelings[0][2]:
+                for moved in sided:
+                    make_way(order, moved, moved.one_side)
+
+
+def _was_said(clause: Clause, beats: list[Beat]) -> bool:
+    """Whether all that it names is what the last beat shows."""
+    sources = {order.source.rstrip("s") for order in _last_orders(beats) if order.kind in ("state", "add")}
+    names = [head for head in clause.heads if not head.negated]
+    return bool(names) and not clause.time and all(head.source.rstrip("s") in sources for head in names)
+
+
+def _settle_turns(clauses: list[Clause]) -> None:
+    """ "At 2 s the smile turns into a frown": the smile is there before, the frown comes at 2 s."""
+    for place, (clause, coming) in enumerate(itertools.pairwise(clauses)):
+        if "turn" not in coming.leads or not clause.heads or coming.time.keys() & set(STARTS):
+            continue
+        first = next((tag for tag in clause.tags if any(kind in tag for kind in _WHEN)), None)
+        early = first is not None and clause.tags.index(first) < clause.heads[0].place
+        in_front = place > 0 and clauses[place - 1].silent and clauses[place - 1].sentence == clause.sentence
+        timed = clause if early else clauses[place - 1] if in_front else None
+        for kind in (timed.time.keys() & set(_WHEN)) if timed else ():
+            coming.time[kind] = timed.time.pop(kind)
+            if any(head.source == said.source for head in clause.heads for c in clauses[:place] for said in c.heads):
+                clause.heads = []  # it was there already
+
+
+#: Times that say when something that was there changes.
+_WHEN = ("at", "portion", "word")
+
+
+def _settle_events(clauses: list[Clause]) -> None:
+    """ "She smiles, notices something and frowns": what follows an event is the answer to it."""
+    for place, clause in enumerate(clauses[:-1]):
+        if not clause.event or any(head.kind not in ("emotion",) for head in clause.heads):
+            continue
+        coming = next((c for c in clauses[place + 1 :] if not c.silent), None)
+        before = any(not c.silent for c in clauses[:place])
+        meanwhile = clause.leads & {"but", "after", "before", "after_this", "before_next"} or any(
+            tag.text in ("as", "while") for tag in clause.tags
+        )
+        if before and coming and coming.sentence <= clause.sentence + 1 and not meanwhile and not coming.time:
+            clause.heads = []
+            coming.leads.add("then")
 
 
 def _settle_relations(clauses: list[Clause]) -> None:
@@ -399,7 +509,7 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
         orders = [replace(order) for order in source.orders if order.kind in ("state", "add")][-1:]
         if not orders:
             return False
-        if clause.only:
+        if clause.only or clause.instead:
             orders = [release(last.mask & ~slots().mask(slots().aus, clause.side), _head_of(clause),
             "the other side let go"),
                       *orders]  # fmt: skip
@@ -528,6 +638,9 @@ def _begins_new(clause: Clause, beat: Beat, wait: float) -> bool:
         return True
     if clause.leads & {"then", "final", "before", "after"}:
         return True
+    ends = [order.until for order in beat.orders if order.until is not None]
+    if "until" in clause.time and ends and len(ends) == len(beat.orders) and clause.time["until"] > max(ends) > 0:
+        return True  # "a smile until 2 s, a frown until 4 s"
     expressive = any(_is_state(head) for head in clause.heads) or clause.relax
     if (clause.relax or clause.stop) and not clause.heads:
         return True
@@ -537,8 +650,45 @@ def _begins_new(clause: Clause, beat: Beat, wait: float) -> bool:
         return True
     if clause.leads & {"stop", "comma"} and not clause.leads & {"and"} and _turns_back(clause, beat):
         return True
+    if "comma" in clause.leads and "paren" not in clause.leads and _goes_on(clause, beat):
+        return True
     passing = [order for order in beat.orders if order.kind == "state" and (order.lasting or order.brief) is not None]
     return bool(passing) and expressive
+
+
+#: Said with a list of verbs, these make one moment of it.
+_AT_ONCE = re.compile(r"\b(?:at (?:once|the same time)|simultaneously|together|while|both)\b")
+
+
+def _goes_on(clause: Clause, beat: Beat) -> bool:
+    """ "Blinks, nods, smiles", "smiles, frowns", "laughs, stops laughing": one after the other."""
+    head = clause.heads[0] if clause.heads else None
+    if head is None or head.negated or _AT_ONCE.search(clause.source):
+        return False
+    if head.source.endswith("ing") and not clause.stop:
+        return False
+    shown = [order for order in beat.orders if order.kind in ("state", "add") and order.face.any()]
+    if clause.stop and head.kind in ("act", "emotion"):
+        return any(_is_like(head, order) for order in shown)
+    acts = [order for order in shown if order.kind == "add" and order.brief is not None and not order.part]
+    if head.kind == "act" and acts and len(acts) == len(beat.orders):
+        return True
+    finite = _is_state(head) and _is_finite(head.source) and all(_is_finite(order.source) for order in shown)
+    return finite and bool(shown) and not any(_is_like(head, order) for order in shown if order.kind == "state")
+
+
+def _is_finite(source: str) -> bool:
+    """A verb in the third person: "smiles", "laughs out loud"."""
+    first = source.split()[0]
+    noun = first.endswith(("ss", "us")) or first in ("tears", "chills", "blues", "nerves")
+    return first.endswith("s") and not noun
+
+
+def _is_like(head: Head, order: Order) -> bool:
+    """Whether an expression moves about what an order does."""
+    other = order_of(replace(head, stopped=False), [])
+    size = 0.0 if other is None else float(np.linalg.norm(other.face) * np.linalg.norm(order.face))
+    return other is not None and size > 0 and float(other.face @ order.face) > 0.4 * size
 
 
 _OPPOSITE = ({"up", "down"}, {"open", "close"}, {"wide", "close"}, {"wide", "narrow"}, {"left", "right"}, {"puff",
@@ -562,6 +712,10 @@ def _turns_back(clause: Clause, beat: Beat) -> bool:
             ):
                 return True
     return False
+
+
+def _is_lopsided(label: str) -> bool:
+    return any(isinstance(spec, dict) for spec in emotions()[label].aus.values())
 
 
 def _is_state(head: Head) -> bool:
@@ -607,7 +761,7 @@ def _timing(order: Order, clause: Clause) -> None:
         own = {kind: value for kind, value in own.items() if kind in ("slow", "sudden")}
     if "word" in own and "before_next" in clause.leads:
         order.until = own["word"][0]
-    elif "word" in own and not clause.leads & {"after", "after_this"}:
+    elif "word" in own and not clause.leads & {"after", "after_this"} and "onwards" not in own and not _lets_go(order):
         order.until = own["word"][1]
     if "span" in own:
         order.until = own["span"][1]
@@ -636,6 +790,11 @@ def _timing(order: Order, clause: Clause) -> None:
     if "times" in own:
         order.times = int(own["times"])
         order.brief = order.brief or 0.7
+
+
+def _lets_go(order: Order) -> bool:
+    """Everything is let go, which stays so."""
+    return order.kind == "state" and bool(order.mask.any()) and not order.face.any()
 
 
 def _give_time(beats: list[Beat], clause: Clause, recent: Beat | None = None) -> None:
@@ -740,7 +899,9 @@ def _stop(order: Order, head: Head, beats: list[Beat], beat: Beat, clause: Claus
         order.lasting = clause.time.get("lasting")
         beats.insert(beats.index(beat) + 1, Beat([let_go]))
         return [order]
-    if not active and beat.start is not None and clause.time.keys() & {"at", "word", "portion"}:
+    if not active and beat.start is not None and clause.time.keys() & {"at", "word", "portion", "span"}:
+        if "span" in clause.time:  # "fades out between 2 and 3 s"
+            let_go.over = clause.time["span"][1] - clause.time["span"][0]
         first = Beat([order], start=0.0)
         beats.insert(beats.index(beat), first)
     elif not active and not earlier:

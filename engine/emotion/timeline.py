@@ -380,7 +380,7 @@ def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _gives_way(order: Order, values: np.ndarray) -> bool:
     """A movement from before an expression ends where that expression uses the same part of the face itself."""
-    if order.exact.any() or not order.part:
+    if order.exact.any() or order.brief is not None:
         return False
     regions = np.array([slots().aus[code]["region"] for code in slots().codes])
     mine = set(regions[order.mask & ((order.face > 0) | order.firm)])

@@ -129,7 +129,8 @@ class _Trie:
                 paths.append((node[word], position + 1, False, side))
             elif word in _SIDE_WORDS and position > start and not side and ("part" not in node.get("", {})):
                 paths.append((node, position + 1, True, _SIDE_WORDS[word]))  # "bites her right lower lip"
-            if word in _SOFT and position > start and node is not self.root:
+            apart = words[position - 1] == "lower" and position == start + 1  # "lower the lid": what it does
+            if word in _SOFT and position > start and node is not self.root and not apart:
                 paths.append((node, position + 1, True, side))
         return best
 
@@ -156,7 +157,8 @@ def _spellings(name: str) -> set[str]:
 #: Lists of data/grammar.json that only say that a word is of a kind.
 _GRAMMAR = split_words(
     "negators, stop, fade, relax, then, become, final, first, rest, and, or, but, before, after, slow, sudden, brief, "
-    "micro, only, without, except, from, to, keep, double_negation, uneven, low_negation, again"
+    "micro, only, without, except, from, to, keep, double_negation, uneven, low_negation, again, instead, events, "
+    "onwards"
 )
 
 
@@ -226,6 +228,9 @@ def _phrases() -> _Trie:
             for other in _adverbs(phrase) - adverbs_apart - _fillers():
                 if not trie.root.get(other, {}).get(""):
                     trie.add(other, "degree", float(factor))
+    for factor, phrases in grammar["grades"].items():
+        for phrase in split_words(phrases):
+            trie.add(phrase, "grade", float(factor))
     return trie
 
 
@@ -418,12 +423,18 @@ def tags(text: str) -> list[Tag]:
             if readings.get("side") in ("L", "R") and len(readings) > 1 and "act" in readings:
                 readings = dict(readings)
                 result.append(Tag(text[first:last], {"side": readings.pop("side")}, first, first))
+            if "events" in readings and text[first:last] not in _fillers():
+                readings = {**readings, "unknown": True}
             if readings.keys() != {"filler"}:
                 result.append(Tag(text[first:last], dict(readings), first, last))
             position = end
             continue
         tag = _single(kind, piece)
-        if tag:
+        inner = tags(piece.replace("-", " ")) if tag and "unknown" in tag and "-" in piece else []
+        if inner and not any("unknown" in part or "meant" in part for part in inner):  # "half-laugh"
+            begin = matches[position].start()
+            result += [Tag(part.text, part.readings, begin + part.start, begin + part.end) for part in inner]
+        elif tag:
             tag.start, tag.end = matches[position].span()
             result.append(tag)
         position += 1
