@@ -23,7 +23,6 @@ FACINGS = (
     ("AUTO", "Automatic", "By what the left and right, upper and lower shape keys move"),
     *((axis, axis, f"Along {axis} of the face object's own axes") for axis in ("-Y", "+Y", "+X", "-X", "+Z", "-Z")),
 )
-MESHES = ("MESH",)
 RENDERED = ("MESH", "CURVES", "CURVE", "SURFACE", "FONT", "META", "POINTCLOUD", "VOLUME")
 
 

@@ -69,7 +69,7 @@ def take(options, static, pose: str, views: list[dict]) -> None:
             alpha = studio.pixels(shot(camera, view, Path(folder) / "alpha.exr"))[..., 3]
             final = picture(options.bundle, view)
             partial = final.with_name("partial.tmp.png")
-            partial.write_bytes(studio.png(studio.pixels(colour)[..., :3], alpha))
+            studio.save_png(partial, studio.pixels(colour)[..., :3], alpha)
             os.replace(partial, final)
             print(f"PICTURE {final.name} {taken + time.monotonic() - start:.1f} s", flush=True)
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import struct
-import zlib
 from pathlib import Path
 
 import bpy
@@ -506,8 +504,8 @@ def pixels(path: Path) -> np.ndarray:
     return values.reshape(height, width, 4)[::-1]
 
 
-def png(premultiplied: np.ndarray, alpha: np.ndarray) -> bytes:
-    """An sRGB PNG file with straight alpha, of linear premultiplied colours [H,W,3] and alpha [H,W]."""
+def save_png(path: Path, premultiplied: np.ndarray, alpha: np.ndarray) -> None:
+    """Writes an sRGB PNG file with straight alpha, of linear premultiplied colours [H,W,3] and alpha [H,W]."""
     alpha = np.clip(alpha, 0, 1)
     # The colours' own coverage is noisy along the rim: there, colour is what surrounds the pixel.
     around = sum(np.roll(np.dstack([premultiplied, alpha]), (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1))
@@ -515,16 +513,14 @@ def png(premultiplied: np.ndarray, alpha: np.ndarray) -> bytes:
     straight = np.where(rim, around[..., :3], premultiplied) / np.maximum(np.where(rim, around[..., 3:], 1), 1 / 512)
     straight = np.clip(straight, 0, 1)
     encoded = np.where(straight <= 0.0031308, 12.92 * straight, 1.055 * straight ** (1 / 2.4) - 0.055)
-    rgba = np.round(np.concatenate([encoded, alpha[..., None]], axis=2) * 255).astype(np.uint8)
     height, width = alpha.shape
-    rows = np.concatenate([np.zeros((height, 1), np.uint8), rgba.reshape(height, -1)], axis=1)
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    body = zlib.compress(rows.tobytes(), 6)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    # An image of bytes holds what is displayed: nothing converts it again.
+    image = bpy.data.images.new(path.stem, width, height, alpha=True)
+    rgba = np.concatenate([encoded, alpha[..., None]], axis=2).astype(np.float32)[::-1]
+    image.pixels.foreach_set(np.ascontiguousarray(rgba).ravel())
+    image.file_format = "PNG"
+    image.save(filepath=str(path.resolve()))
+    bpy.data.images.remove(image)
 
 
 def aim(camera, view: dict) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 STAMP = "mien-engine.json"
 MINIMUM_PYTHON = (3, 11)
-_LOG_LINES = 4000
 _STARTS = re.compile(r"^(?:Collecting|Requirement already satisfied:) (\S+)")
 
 

@@ -417,7 +417,7 @@ class Memory:
 
 #: "The left one higher": one side does more than the other.
 _COMPARED = frozenset(
-    ["higher", "more", "stronger", "further", "wider", "bigger", "tighter", "harder", "deeper", "farther", "stronger",
+    ["higher", "more", "stronger", "further", "wider", "bigger", "tighter", "harder", "deeper", "farther",
      "favouring", "favoring", "mostly", "mainly", "leading", "dominant", "heavier", "especially"]
 )  # fmt: skip
 
@@ -616,7 +616,6 @@ _GOING = frozenset(
         "falls",
     ]
 )
-_NOT_ENDING = ("double_negation",)
 
 
 def _read_ends(clause: Clause, negations: list[int]) -> None:

@@ -179,23 +179,9 @@ def _phrases() -> _Trie:
     for count, phrases in grammar["times"].items():
         for phrase in split_words(phrases):
             trie.add(phrase, "times", int(count))
-    for phrase, part in (("halfway", 0.5), ("second half", 0.5), ("last half", 0.5), ("in second half", 0.5),
-    ("latter half", 0.5),
-                         ("last third", 0.6667), ("final third", 0.6667), ("last quarter", 0.75), ("final quarter",
-                         0.75),
-                         ("middle third", 0.3333), ("second third", 0.3333), ("at midpoint", 0.5), ("mid way", 0.5),
-                         ("in the middle", 0.5), ("middle", 0.5), ("halfway in", 0.5), ("half time", 0.5),
-                         ("at half time", 0.5), ("halfway into", 0.5), ("half way into", 0.5),
-                         ("two thirds in", 0.6667), ("two thirds through", 0.6667), ("two thirds of way through",
-                         0.6667),
-                         ("two thirds of way in", 0.6667), ("third of way through", 0.3333), ("third of way in",
-                         0.3333),
-                         ("quarter of way through", 0.25), ("quarter of way in", 0.25), ("three quarters through",
-                         0.75),
-                         ("three quarters of way through", 0.75), ("three quarters of way in", 0.75), ("half way in",
-                         0.5), ("halfway through", 0.5), ("midway", 0.5), ("midway through", 0.5),
-                         ("half way through", 0.5), ("half way", 0.5)):  # fmt: skip
-        trie.add(phrase, "portion", part)
+    for part, phrases in grammar["portions"].items():
+        for phrase in split_words(phrases):
+            trie.add(phrase, "portion", float(part))
     for name, act in actions["acts"].items():
         for phrase in split_words(act["words"]):
             trie.add(phrase, "act", name)

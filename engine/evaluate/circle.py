@@ -229,11 +229,11 @@ def run(arguments: argparse.Namespace) -> int:
     good = lost <= LIPS_BAR and change <= LIPS_BAR
     names = arguments.heads or [name for name, _ in library.library()][:3]
     spoken = moments(arguments.moments)
-    good = _round(names, spoken, arguments.pictures) and good
+    good = _report(names, spoken, arguments.pictures) and good
     return 0 if good else 1
 
 
-def _round(names: list[str], spoken: np.ndarray, pictures: Path | None) -> bool:
+def _report(names: list[str], spoken: np.ndarray, pictures: Path | None) -> bool:
     """Prints what each reader says of each head; whether all of them meet the bars."""
     good = True
     with readers() as read:

@@ -1,9 +1,9 @@
 """`engine evaluate emotion`: how well directions in words are understood, against hand-written expectations.
 
-The texts (`engine/emotion/data/hand_*.jsonl`) were written before the code that reads them; `dev` was used while
-that code was made, `test` only measures. A text's expectation names AU codes that must be active, and codes that may
-be: `"4 7 | 5 9"`; `"23/24"` is met by either, `"12L"` by the left side alone. Head and gaze codes (51–64) are free
-unless asked for.
+The texts are in `engine/emotion/data/hand_*.jsonl`. `dev` was used, miss by miss, while the code that reads them was
+made; `test` was written by another hand, who had not seen that code, and only its figures were looked at. A text's
+expectation names AU codes that must be active, and codes that may be: `"4 7 | 5 9"`; `"23/24"` is met by either,
+`"12L"` by the left side alone. Head and gaze codes (51–64) are free unless asked for.
 """
 
 from __future__ import annotations
@@ -332,15 +332,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{name:18s}{bar:8.2f}{row}")
     slowest = max(scores[first].seconds[1:], default=0.0)
     print(f"{'slowest text, s':18s}{0.5:8.2f}{slowest:18.3f}   (after the first)")
-    if own:
-        if arguments.misses:
-            print("\n".join(scores[first].complaints))
-        return 0 if all(figures[first].get(name, 1.0) >= bar for name, bar in BARS.items()) else 1
-    for intensity in (1.0, 1.5):
+    # Texts of one's own may have no check of a kind; a part of ours has all.
+    good = all(figures[first].get(name, 1.0 if own else 0.0) >= bar for name, bar in BARS.items())
+    for intensity in (1.0, 1.5) if not own else ():
         lost, change, label = over_speech(intensity)
         print(f"Over the shipped line, every label at {intensity}: closures lost {lost:.1%} (bar 2 %); "
               f"the lips' opening over time changes by up to {change:.1%} (bar 2 %; {label})")  # fmt: skip
-    near = emotion_space.report()
+        good = good and max(lost, change) <= 0.02
+    if not own:
+        good = emotion_space.report() and good
     if arguments.misses:
         print("\n".join(scores[first].complaints))
-    return 0 if near and all(figures[first].get(name, 0.0) >= bar for name, bar in BARS.items()) else 1
+    return 0 if good else 1

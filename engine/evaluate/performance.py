@@ -38,7 +38,6 @@ _LEVELS = dict.fromkeys(LAYERS, 1.0) | {"breath": 0.0}
 _SEEDS = (0, 1, 2, 3)
 _REACH = 0.04
 _FINE = 100.0  # frames a second at which closures are timed
-_UPPER = layout.ZONE_OF == 2
 _SHOWN = tuple(name for name in layout.CHANNELS if layout.ZONE_OF[layout.INDEX[name]] == 2 and "AU43" not in name)
 ABLATIONS: tuple[tuple[str, str], ...] = (
     ("whole", "the whole"),

@@ -39,6 +39,19 @@ def _across(line, step, window, out):
             out[i] += weight * line[i + shift]
 
 
+@numba.njit(fastmath=True, inline="always", error_model="numpy")
+def _down(rows, first, window, out):
+    """Lines [N,K,W·C] blurred from one to the next, `first` being the window's first line, into `out` [K,W·C]."""
+    out[:] = 0
+    for tap in range(len(window)):
+        if 0 <= first + tap < len(rows):
+            weight = window[tap]
+            for k in range(out.shape[0]):
+                source, goal = rows[first + tap, k], out[k]
+                for i in range(out.shape[1]):
+                    goal[i] += weight * source[i]
+
+
 @numba.njit(parallel=True, fastmath=True, cache=True, error_model="numpy")
 def _slopes(x, y, step, window, slopes, sums):  # pragma: no cover - compiled
     """Slopes of SSIM by the window's mean of x, of x² and of x·y, [3,H,W·C]; sums: SSIM's, of each band of lines."""
@@ -65,15 +78,7 @@ def _slopes(x, y, step, window, slopes, sums):  # pragma: no cover - compiled
         mean = np.empty((5, width), np.float32)
         total = 0.0
         for row in range(first, last):
-            mean[:] = 0
-            for tap in range(len(window)):
-                at = row + tap - reach
-                if low <= at < high:
-                    weight = window[tap]
-                    for k in range(5):
-                        source, goal = rows[at - low, k], mean[k]
-                        for i in range(width):
-                            goal[i] += weight * source[i]
+            _down(rows, row - low - reach, window, mean)
             part = _f(0)
             for i in range(width):
                 m, n = mean[0, i], mean[1, i]
@@ -105,14 +110,6 @@ def _gradient(x, y, slopes, step, window, gradient):  # pragma: no cover - compi
                 _across(slopes[k, row], step, window, rows[row - low, k])
         mean = np.empty((3, width), np.float32)
         for row in range(first, last):
-            mean[:] = 0
-            for tap in range(len(window)):
-                at = row + tap - reach
-                if low <= at < high:
-                    weight = window[tap]
-                    for k in range(3):
-                        source, goal = rows[at - low, k], mean[k]
-                        for i in range(width):
-                            goal[i] += weight * source[i]
+            _down(rows, row - low - reach, window, mean)
             for i in range(width):
                 gradient[row, i] = mean[0, i] + _f(2) * x[row, i] * mean[1, i] + y[row, i] * mean[2, i]

@@ -55,8 +55,8 @@ POSES: dict[str, dict[str, float]] = {
     "tongue": {"jawOpen": 0.5, "tongueOut": 1.0},
     "chin": {"mouthShrugLower": 1.0, "mouthShrugUpper": 0.5},
 }  # fmt: skip
-#: Pose → (azimuth, elevation) of its face views, the most telling first: two sides at least, as one hides half of what
-#: a unit changes.
+#: Pose → (azimuth, elevation) of its face views, the most telling first. What is held out has two sides at least, as
+#: one hides half of what a unit changes.
 FACE: dict[str, tuple[tuple[int, int], ...]] = {
     "blink": ((0, 0), (-28, 10), (40, -4)),
     "grin": ((0, 0), (-28, 8), (38, -4)),
