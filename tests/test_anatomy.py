@@ -225,7 +225,12 @@ def test_a_lowered_lip_parts_the_lips_and_a_pressed_one_thins_them(head):
     assert moved(head, {"mouthLowerDown": 1.0}, "lower edge")[2] < -6
     assert moved(head, {"mouthFrown": 1.0}, "corner")[2] < -6
     for lower in (False, True):
-        assert red(head, {"mouthPress": 1.0}, lower) < 0.85 * red(head, {}, lower)
+        assert red(head, {"mouthPress": 1.0}, lower) < 0.75 * red(head, {}, lower)
+
+
+def test_a_frown_draws_the_corners_out_as_well_as_down(head):
+    sideways, _, up = moved(head, {"mouthFrown": 1.0}, "corner")
+    assert 4 < sideways < -up
 
 
 def test_rolled_lips_lose_half_of_their_red_or_more(head):
@@ -239,6 +244,8 @@ def test_a_funnel_opens_wider_than_a_pucker_and_both_push_forward(head):
         return 1000 * (v[at["upper edge"], 2] - v[at["lower edge"], 2])
 
     assert opening("mouthFunnel") > 10
+    for lower, share in ((False, 1.05), (True, 0.75)):  # turned out; the lower lip's red also turns to look down
+        assert red(head, {"mouthFunnel": 1.0}, lower) > share * red(head, {}, lower)
     assert opening("mouthPucker") < 2
     for unit in ("mouthFunnel", "mouthPucker"):
         assert moved(head, {unit: 1.0}, "lower edge")[1] < -5
@@ -263,6 +270,14 @@ def test_upper_lids_go_with_the_iris(head):
         iris = radius * (np.sin(limbus + sign * build.EYE_PITCH) - np.sin(limbus))
         follows = (pose(head, unit_row({unit: 1.0}))[lid] - v[lid])[2]
         assert 0.6 < follows / iris < 1.3
+
+
+def test_a_look_up_lifts_the_brow_a_little(head):
+    centre, _ = head.eyes["left"]
+    brow = np.argmin(np.linalg.norm(head.vertices[:, [0, 2]] - centre[[0, 2]] - [0, 0.016], axis=1)
+                     + 9 * (head.vertex_part() != 0) + 9 * (head.vertices[:, 1] > centre[1]))  # fmt: skip
+    lift = 1000 * (pose(head, unit_row({"eyeLookUp": 1.0})) - head.vertices)[brow, 2]
+    assert 1 < lift < 6
 
 
 def test_brows_lie_on_the_skin_above_the_eyes(head):

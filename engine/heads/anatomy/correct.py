@@ -45,21 +45,26 @@ def blink(skin, units, eyes, masks):
 def gaze(skin, units, eyes, masks):
     """Lids that follow the eye: new offsets of a look up and down, and quadratic in-betweens that ride over the ball.
 
-    The upper lid keeps its place on the iris, the lower one follows less.
+    The upper lid keeps its place on the iris, the lower one follows less. The brow goes along a little: the forehead
+    helps the lid's levator when the eye looks up.
     """
     combinations = {}
     for side, letter in (("left", "Left"), ("right", "Right")):
         centre, radius = eyes[side]
-        up, down, wide, squint = (
-            units[UNITS.index(name + letter)] for name in ("eyeLookUp", "eyeLookDown", "eyeWide", "eyeSquint")
+        up, down, wide, squint, inner, outer, frown = (
+            units[UNITS.index(name + letter)]
+            for name in ("eyeLookUp", "eyeLookDown", "eyeWide", "eyeSquint", "browInnerUp", "browOuterUp", "browDown")
         )
-        looks = {"eyeLookUp": 0.6 * up + 0.78 * wide, "eyeLookDown": 1.2 * down - 0.55 * squint}
-        for name, offsets in looks.items():
+        looks = {
+            "eyeLookUp": (0.6 * up + 0.78 * wide, 0.4 * (inner + outer)),
+            "eyeLookDown": (0.9 * down - 0.55 * squint, 0.1 * frown),
+        }
+        for name, (offsets, brow) in looks.items():
             moved = np.linalg.norm(offsets, axis=1) > 0.0003
             lids = moved & (np.linalg.norm(skin - centre, axis=1) > radius - 0.0012)
             half = clear_ball(skin + 0.5 * offsets, lids, centre, radius + LID_CLEARANCE) - skin
             full = clear_ball(skin + offsets, lids, centre, radius + LID_CLEARANCE) - skin
-            units[UNITS.index(name + letter)] = 4 * half - full
+            units[UNITS.index(name + letter)] = 4 * half - full + brow
             combinations[(name + letter, name + letter)] = 2 * full - 4 * half
     return combinations
 

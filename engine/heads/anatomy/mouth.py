@@ -110,22 +110,26 @@ def dimple(lips: Lips) -> np.ndarray:
 
 
 def press(lips: Lips) -> np.ndarray:
-    """Orbicularis presses lip on lip: less red, a straight line, corners level."""
-    corner = lips.corners(1.0, 1.0, 11.0, 8.0)
+    """Orbicularis presses lip on lip: less red however full they are, a straight line, corners level and drawn in."""
+    corner, tight = lips.corners(1.0, 1.0, 11.0, 8.0), lips.corners(1.0, 0.0, 9.0, 9.0)
     lower = lips.lip(True, 12.0) * lips.arch(3.0)
-    return lips.move(-1.8 * corner, 0.0, -4.4 * corner - 2.8 * lower) + _thin(lips, 0.3, 1.2)
+    offsets = lips.move(1.0 * tight - 1.8 * corner, 0.0, 1.2 * tight - 4.4 * corner - 2.8 * lower)
+    return offsets + _thin(lips, 0.3, 1.2) + _thin(lips, 0.2 * lips.full / 9.0, spread=1.4)
 
 
-def _thin(lips: Lips, share: float, back: float = 0.0) -> np.ndarray:
-    """Both lips' red drawn together at the seam by a share of its height, and back by millimetres."""
-    fold = np.exp(-((lips.height / (1.0 + 0.9 * lips.full)) ** 2)) * lips.arch(0.7) * lips.near
+def _thin(lips: Lips, share: float, back: float = 0.0, spread: float = 0.9) -> np.ndarray:
+    """Both lips' red drawn together at the seam by a share of its height, and back by millimetres.
+
+    `spread`: how far up and down this reaches, in heights of the red.
+    """
+    fold = np.exp(-((lips.height / (1.0 + spread * lips.full)) ** 2)) * lips.arch(0.7) * lips.near
     return lips.move(0.0, back * lips.bell(6.0), -share * lips.height * fold)
 
 
 def frown(lips: Lips) -> np.ndarray:
-    """Depressor anguli oris: the corner down and a little outward."""
-    corner = lips.corners(1.0, -1.0, 8.0, 8.0)
-    return lips.move(2.6 * corner, 0.5 * corner, -1.0 * corner)
+    """Depressor anguli oris: the corner down and outward, or a full lip arches as if it were pursed."""
+    corner, beside = lips.corners(1.0, -1.0, 8.0, 8.0), lips.corners(1.0, 0.0, 9.0, 9.0)
+    return lips.move(2.6 * corner + 2.0 * beside, 0.5 * corner, -1.0 * corner)
 
 
 def stretch(lips: Lips) -> np.ndarray:
@@ -157,13 +161,16 @@ def funnel(lips: Lips) -> np.ndarray:
     """Lips turned out around a ring: red edges forward, corners in, as open at the sides as in the middle."""
     corner = lips.corners(1.0, 0.0, 9.0, 9.0)
     up, low = lips.lip(False, 12.0), lips.lip(True, 14.0)
-    side = _smooth(np.abs(lips.across), 0.1, 0.55) * (1 - _smooth(np.abs(lips.across), 0.6, 1.0))
+    side = _smooth(np.abs(lips.across), 0.1, 0.55) * (1 - _smooth(np.abs(lips.across), 0.68, 1.06))
     edge = lips.bell(5.0)
-    return lips.move(
-        -0.8 * corner,
+    offsets = lips.move(
+        0.5 * corner,
         -3.0 * corner - 2.5 * low - 2.0 * edge * lips.below,
         (2.0 + 2.2 * side) * up - (3.0 + 2.4 * side) * low,
     )
+    # Turned out, lips show more red than at rest, the lower one most; full lips have less to turn.
+    out = _thin(lips, -0.8 * min(1.0, 9.0 / lips.full), spread=1.4)
+    return offsets + out * (0.55 + 0.45 * lips.below)[:, None]
 
 
 def pucker(lips: Lips) -> np.ndarray:
@@ -174,9 +181,11 @@ def pucker(lips: Lips) -> np.ndarray:
 
 def roll_lower(lips: Lips) -> np.ndarray:
     """The lower lip's red goes in over the teeth; the skin below comes up to it, and the upper lip down to meet it."""
-    edge = lips.below * lips.bell(7.0)
+    edge = lips.below * lips.bell(7.0) * lips.arch(1.5)
     hidden = np.clip(-lips.height, 0, lips.full) * lips.lip(True, 1.6 * lips.full)
-    return lips.move(0.0, 3.0 * edge, 0.55 * hidden - 3.5 * edge - 1.5 * lips.lip(False, 9.0))
+    # Both lips lower: with the chin raised it would be a shrug.
+    lower = 3.0 * lips.lip(True, 14.0) + 3.0 * lips.lip(False, 12.0)
+    return lips.move(0.0, 3.0 * edge, 0.55 * hidden - 3.5 * edge - 1.5 * lips.lip(False, 9.0) - lower)
 
 
 def roll_upper(lips: Lips) -> np.ndarray:
@@ -186,9 +195,11 @@ def roll_upper(lips: Lips) -> np.ndarray:
 
 
 def shrug_upper(lips: Lips) -> np.ndarray:
-    """The lower lip carries the upper one up: they stay together."""
-    low = lips.lip(True, lips.full)
-    return lips.move(0.0, 0.0, 3.2 * low)
+    """The lower lip carries the upper one up: they stay together, flat and not pursed."""
+    low, corner = lips.lip(True, lips.full), lips.corners(1.0, 0.0, 9.0, 9.0)
+    up = 3.2 * low + 1.2 * lips.lip(True, 14.0) - 2.0 * lips.lip(False, 12.0)
+    upper = _thin(lips, 0.1, spread=1.4) * (1 - lips.below)[:, None]
+    return lips.move(0.7 * corner, 0.0, up) + upper
 
 
 SIDED = {
