@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -9,12 +12,13 @@ numba = pytest.importorskip("numba")
 
 import synthetic_dataset  # noqa: E402
 from scipy.ndimage import gaussian_filter  # noqa: E402
+from scipy.spatial import cKDTree  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
 
 from engine.contract import channels  # noqa: E402
 from engine.contract.errors import MienError  # noqa: E402
 from engine.evaluate import held_out as held_out_pictures  # noqa: E402
-from engine.fit import checkpoint, command, dataset, report, train  # noqa: E402
+from engine.fit import appearance, checkpoint, command, dataset, report, train  # noqa: E402
 from engine.fit.appearance import WIDTHS, Appearance  # noqa: E402
 from engine.fit.likeness import similarity  # noqa: E402
 from engine.fit.raster import Parameters, Pinhole, Pose, Renderer  # noqa: E402
@@ -172,6 +176,44 @@ def test_dynamic_appearance_helps_expressions_that_were_held_out(folder):
     assert ("jawOpen",) in fit.appearance.drivers
     assert held_out(fit)["expressions"]["inside"] > held_out(plain)["expressions"]["inside"] + 0.5
     assert held_out(fit)["neutral"]["inside"] > held_out(plain)["neutral"]["inside"] - 0.3
+
+
+@dataclass
+class Shown:
+    """A picture, as far as choosing drivers looks at it: pose by name, and its units."""
+
+    pose: str
+    units: dict[str, float]
+
+    @property
+    def view(self):
+        return self
+
+
+def drivers_of(*shown: tuple[int, dict[str, float]]):
+    photos = [Shown(f"pose {index}", units) for index, (count, units) in enumerate(shown) for _ in range(count)]
+    return appearance.drivers(SimpleNamespace(products=[("jawOpen",), ("mouthFunnel",)]), photos)
+
+
+def test_a_driver_is_what_two_pictures_show():
+    assert drivers_of((2, {"mouthFunnel": 1.0}), (1, {"jawOpen": 1.0})) == [("mouthFunnel",)]
+    assert drivers_of((9, {"mouthFunnel": 0.2})) == []
+
+
+def test_a_square_is_a_driver_where_pictures_show_half_and_all_of_a_unit():
+    jaw = ("jawOpen",)
+    assert drivers_of((4, {"jawOpen": 0.5}), (4, {"jawOpen": 1.0})) == [jaw, jaw * 2]
+    assert drivers_of((9, {"jawOpen": 1.0}), (3, {"jawOpen": 0.5})) == [jaw]
+
+
+def test_central_units_change_more_around_them_than_those_of_one_side(folder):
+    fit, _ = begin(folder)
+    place = fit.rig.place(fit.triangle, fit.parameters.position)
+    moved = np.linalg.norm(fit.rig.pose({"jawOpen": 1.0}) - fit.rig.vertices, axis=1)[fit.rig.triangles].mean(axis=1)
+    far = cKDTree(fit.rig.vertices[fit.rig.triangles[moved > 0.2 * moved.max()]].mean(axis=1)).query(place)[0]
+    near = appearance.reach(fit.rig, ("jawOpen",), place)
+    assert np.all((near > 0) == (far < appearance.WIDE_REACH))
+    assert np.any((near > 0) & (far > appearance.REACH))
 
 
 def test_equal_seeds_give_equal_heads(folder):

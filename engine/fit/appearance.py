@@ -20,18 +20,22 @@ from .rig import Rig, product
 
 VALUES = ("colour", "opacity", "log_scale", "rotation")
 WIDTHS = {"colour": 3, "opacity": 1, "log_scale": 3, "rotation": 3}
-LIMITS = {"colour": 0.9, "opacity": 2.5, "log_scale": 0.6, "rotation": 0.4}
-"""How far a driver at 1 may change a value; a colour by a quarter."""
+LIMITS = {"colour": 1.4, "opacity": 3.0, "log_scale": 0.7, "rotation": 0.45}
+"""How far a driver at 1 may change a value; a colour by 0.4."""
 UNBOUND = 1e30
 """No limit."""
-RATES = {"colour": 8e-3, "opacity": 2e-2, "log_scale": 4e-3, "rotation": 3e-3}
+RATES = {"colour": 1e-1, "opacity": 6e-2, "log_scale": 1.2e-2, "rotation": 9e-3}
 DECAY = {"colour": 2e-3, "opacity": 4e-3, "log_scale": 4e-3, "rotation": 4e-3}
 """Share by which a step that uses a driver pulls its changes towards zero."""
-SMOOTHING, NEIGHBOURS = 0.06, 5
-LEAST_VIEWS, LEAST_WEIGHT = 4, 0.3
+SMOOTHING, NEIGHBOURS = 0.10, 5
+LEAST_VIEWS, LEAST_WEIGHT = 2, 0.3
 """A driver is shown by so many pictures with at least that weight."""
-REACH = 0.012
-"""Metres from what a driver moves within which it may change Gaussians: teeth darken under a closing lip."""
+SQUARED_VIEWS, HALF = 4, 0.75
+"""A unit's square is a driver too where so many pictures show the unit below and above this weight: what a jaw lays
+bare does not brighten in step with how far it opens."""
+REACH, WIDE_REACH = 0.012, 0.040
+"""Metres from what a driver moves within which it may change Gaussians: teeth darken under a closing lip, and the neck
+under an open jaw. Units of one side must not take the other side's changes, so they reach less far."""
 
 
 @dataclass
@@ -223,7 +227,16 @@ def drivers(rig: Rig, photos: Sequence[Photo]) -> list[tuple[str, ...]]:
         weights = {name: product(names, units) for name, units in shown.items()}
         if sum(number[name] for name, weight in weights.items() if weight >= LEAST_WEIGHT) >= LEAST_VIEWS:
             found.append(names)
+        if len(names) == 1 and _bends(weights, number):
+            found.append(names * 2)
     return found
+
+
+def _bends(weights: Mapping[str, float], number: Mapping[str, int]) -> bool:
+    """Whether enough pictures show a unit half-way and far; pose → its weight, pose → how many pictures."""
+    low = sum(number[pose] for pose, weight in weights.items() if LEAST_WEIGHT <= weight < HALF)
+    high = sum(number[pose] for pose, weight in weights.items() if weight >= HALF)
+    return min(low, high) >= SQUARED_VIEWS
 
 
 def reach(rig: Rig, names: tuple[str, ...], place: np.ndarray) -> np.ndarray:
@@ -234,8 +247,9 @@ def reach(rig: Rig, names: tuple[str, ...], place: np.ndarray) -> np.ndarray:
     if middle.max() < 2e-4:
         return np.zeros(len(place))
     moved = np.flatnonzero(rig.usable & (middle > 0.2 * middle.max()))
-    distance = cKDTree(rig.vertices[rig.triangles[moved]].mean(axis=1)).query(place, distance_upper_bound=REACH)[0]
-    return np.where(np.isfinite(distance), 1 - np.minimum(distance / REACH, 1), 0.0)
+    far = REACH if any(name.endswith(("Left", "Right")) for name in names) else WIDE_REACH
+    distance = cKDTree(rig.vertices[rig.triangles[moved]].mean(axis=1)).query(place, distance_upper_bound=far)[0]
+    return np.where(np.isfinite(distance), 1 - np.minimum(distance / far, 1), 0.0)
 
 
 def choose(wanted: Sequence[tuple[tuple[str, ...], np.ndarray, np.ndarray]], rows: int) -> Appearance:

@@ -36,7 +36,7 @@ GROWTH = (0.10, 0.18, 0.26, 0.34)
 """When Gaussians are added, as shares of the steps; all that are in the budget by the last."""
 SEEDED = 0.75
 """Share of the budget that is there from the start."""
-DYNAMIC = 0.45
+DYNAMIC = 0.40
 """When the dynamic appearance begins."""
 SIZE_RANGE = (-1.5, 0.8)
 """How far a log scale may move from its seed; on surfaces that close the head no further down than …"""

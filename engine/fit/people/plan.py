@@ -54,35 +54,37 @@ POSES: dict[str, dict[str, float]] = {
     "right": {"eyeLookInLeft": 1.0, "eyeLookOutRight": 1.0},
     "tongue": {"jawOpen": 0.5, "tongueOut": 1.0},
     "chin": {"mouthShrugLower": 1.0, "mouthShrugUpper": 0.5},
+    "ooh": {"mouthFunnel": 1.0},
 }  # fmt: skip
 #: Pose → (azimuth, elevation) of its face views, the most telling first. What is held out has two sides at least, as
 #: one hides half of what a unit changes.
 FACE: dict[str, tuple[tuple[int, int], ...]] = {
     "blink": ((0, 0), (-28, 10), (40, -4)),
     "grin": ((0, 0), (-28, 8), (38, -4)),
-    "jaw": ((0, 10), (-32, -6)),
+    "jaw": ((0, 10), (-32, -6), (30, 4)),
     "wide": ((0, 6), (-30, -10), (34, 12)),
     "surprise": ((0, 0), (-30, 8), (34, -4)),
     "anger": ((0, 0), (-30, 8), (34, -4)),
-    "pucker": ((0, 0), (36, 4)),
-    "teeth": ((0, 0), (-34, 4)),
-    "sad": ((4, 2), (-28, 6)),
-    "wry": ((-8, 0), (32, 2)),
-    "scowl": ((-28, 2), (24, 6)),
-    "funnel": ((0, 0), (34, 6)),
+    "pucker": ((0, 0), (36, 4), (-30, 2)),
+    "teeth": ((0, 0), (-34, 4), (30, -4)),
+    "sad": ((4, 2), (-28, 6), (34, 0)),
+    "wry": ((-8, 0), (32, 2), (-34, 4)),
+    "scowl": ((-28, 2), (24, 6), (2, 0)),
+    "funnel": ((0, 0), (34, 6), (-30, -4)),
     "smile": ((-8, 2), (34, 0)),
     "wink": ((0, 0), (-30, 6)),
     "arch": ((0, 0), (28, 6)),
     "sneer": ((0, 0), (-30, 6)),
     "down": ((0, 0), (28, 6)),
     "up": ((0, 0), (28, -6)),
-    "rolled": ((0, 0),),
-    "shoved": ((8, 0),),
-    "pushed": ((-8, 0),),
+    "rolled": ((0, 0), (-28, 2)),
+    "shoved": ((8, 0), (-26, 2)),
+    "pushed": ((-8, 0), (28, 2)),
     "left": ((0, 0),),
     "right": ((0, 0),),
     "tongue": ((0, 4), (-26, 8)),
     "chin": ((0, 0), (30, 4)),
+    "ooh": ((0, 0), (28, 4), (-26, -2)),
 }
 #: Pose → close views, twice and more as near: what is looked at (eyes or mouth), azimuth, elevation.
 CLOSE: dict[str, tuple[str, int, int]] = {
@@ -106,15 +108,14 @@ FACE_HELD_OUT = (
     "scowl",
     "funnel",
 )
-#: What the neutral head is seen in: (azimuth, elevation) from all round, of the face, of the bust with its cut ends
-#: from outside, above and below, and from below into what hair hides.
+#: What the neutral head is seen in: (azimuth, elevation) from all round, of the bust with its cut ends from outside,
+#: above and below, and from below into what hair hides …
 WHOLE = ((0, 0), (-34, 4), (36, -6), (-80, 2), (84, 8), (-130, 6), (132, 0), (180, 8), (10, 48), (180, 52), (-60, 14),
          (62, -8))  # fmt: skip
-STILL_FACE = ((0, 0), (-18, 10), (22, -12), (-46, 0), (48, 8))
+#: … and of the face, three of them a little aside: only from there is the inside of hanging hair seen past the jaw.
+STILL_FACE = ((0, 0), (-18, 10), (22, -12), (-46, 0), (48, 8), (18, -3), (-14, -3), (26, 6))
 BUST = ((0, 4), (-62, 14), (66, -4), (-98, 28), (102, 8), (180, 14), (-142, -4), (138, 32))
 BELOW = ((-32, -26), (30, -20))
-#: … and of the face, a little aside: only from there is the inside of hanging hair seen past the jaw.
-ASIDE = ((18, -3), (-14, -3), (26, 6))
 
 
 def views(head: Anatomy, size: int) -> list[View]:
@@ -128,7 +129,7 @@ def views(head: Anatomy, size: int) -> list[View]:
     result: list[View] = []
 
     def take(pose, direction, target, angle, held_out=False):
-        name = f"{pose}_{len(result):03d}"
+        name = f"{pose}_{sum(view.pose == pose for view in result):02d}"
         result.append(View(pose, name, *map(float, direction), 0.95, angle, target, size, held_out))
 
     for directions, target, angle in (
@@ -151,8 +152,6 @@ def views(head: Anatomy, size: int) -> list[View]:
             take(pose, direction, *near[what])
         if pose in FACE_HELD_OUT:
             take(pose, (15, 3), face, 13.5, True)
-    for direction in ASIDE:
-        take("neutral", direction, face, 13.5)
     return result
 
 
