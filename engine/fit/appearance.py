@@ -22,6 +22,9 @@ VALUES = ("colour", "opacity", "log_scale", "rotation")
 WIDTHS = {"colour": 3, "opacity": 1, "log_scale": 3, "rotation": 3}
 LIMITS = {"colour": 1.4, "opacity": 3.0, "log_scale": 0.7, "rotation": 0.45}
 """How far a driver at 1 may change a value; a colour by 0.4."""
+TINT = 0.35
+"""How far red, green and blue of a change of colour may differ from their mean. What a movement shades or bares gets
+darker or paler; a strong hue is what a Gaussian took on where pictures hardly show it, and a speck in other poses."""
 UNBOUND = 1e30
 """No limit."""
 RATES = {"colour": 1e-1, "opacity": 6e-2, "log_scale": 1.2e-2, "rotation": 9e-3}
@@ -123,6 +126,9 @@ class Appearance:
                     rates = np.full(rows.stop - rows.start, RATES[name] * share, np.float32)
                     adam(value[rows], gradients[name][rows], first, second, rates, DECAY[name] * share, LIMITS[name],
                          self.used[driver])  # fmt: skip
+                    if name == "colour":
+                        middle = value[rows].mean(axis=1, keepdims=True)
+                        value[rows] = middle + np.clip(value[rows] - middle, -TINT, TINT)
                     if self.used[driver] % 4 == 0 and len(self.near):
                         smooth(value[rows], self.near[rows] - rows.start, SMOOTHING)
 
