@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from .orders import Head
+from .orders import Head, part_family
 from .tables import data, emotion, emotions, split_words
 from .words import Tag
 
 
-@dataclass
+@dataclass(eq=False)
 class Clause:
     """A piece of a direction.
 
@@ -87,6 +87,7 @@ def clauses(found: list[Tag], notes: list[str]) -> list[Clause]:
     _lend_parts(result)
     for clause in result:
         _read(clause, memory, notes)
+    _reach(result)
     _spread_sides(result)
     _spread_degrees(result)
     _spread_denial(result)
@@ -190,7 +191,8 @@ def _cut(found: list[Tag]) -> list[Clause]:
         joining = next((kind for kind in LEADS if kind in tag), None)
         coming_from = ("from" in tag or coming_from) and "stop_mark" not in tag
         coming = found[position + 1 :]
-        if "to" in tag and (coming_from or _from_here_to(current, coming)) and _has_content(current):
+        said = _has_content(current) or (coming_from and "paren" in (result[-1].leads if result else ()))
+        if "to" in tag and (coming_from or _from_here_to(current, coming)) and said:
             close("then", "to")
         elif "stop_mark" in tag:
             if tag.text.startswith("!!") and current:
@@ -202,6 +204,8 @@ def _cut(found: list[Tag]) -> list[Clause]:
         elif "mark" in tag:
             if tag["mark"] == ":" and current:
                 leads.add("heading")
+            if not current and "after_this" in leads:
+                leads = leads - {"after_this"} | {"then"}  # "once he is there, he smiles"
             close("comma", *(["paren"] if tag["mark"] == "(" and current else []))
         elif "again" in tag and tag.text.startswith("follow") and _named_both(current, coming):
             close("after")  # "anger follows sadness"
@@ -211,6 +215,8 @@ def _cut(found: list[Tag]) -> list[Clause]:
                 close()
             elif joining == "become" and not _has_content(current):
                 continue
+            elif joining == "then" and _is_way_of_part(tag, current, coming):
+                current.append(_without(tag, "then"))  # "the gaze snaps to the left"
             elif joining in ("before", "after") and not _has_content(current):
                 close("before_next" if joining == "before" else "after_this")
                 if "gap" in tag:
@@ -224,9 +230,7 @@ def _cut(found: list[Tag]) -> list[Clause]:
                 if joining == "then" and _TURNING.search(tag.text):
                     leads.add("turn")
                 if any(kind in tag for kind in ("low", "sudden", "instead")):
-                    current.append(
-                        Tag(tag.text, {k: v for k, v in tag.readings.items() if k != joining}, tag.start, tag.end)
-                    )
+                    current.append(_without(tag, joining))
         else:
             current.append(tag)
     close()
@@ -239,6 +243,19 @@ _TURNING = re.compile(
 )
 
 
+def _without(tag: Tag, kind: str) -> Tag:
+    return Tag(tag.text, {name: value for name, value in tag.readings.items() if name != kind}, tag.start, tag.end)
+
+
+def _is_way_of_part(tag: Tag, current: list[Tag], coming: list[Tag]) -> bool:
+    """ "The gaze snaps to the left", "the lips go to a press": a part without a movement goes there."""
+    moves = any(_is_name(other) or _is_verb(other) for other in current)
+    bare = any("part" in other for other in current) and not moves
+    following = next((other for other in coming if "degree" not in other and "value" not in other), None)
+    there = following is not None and any(kind in following for kind in ("side", "verb", "relax"))
+    return bare and there and tag.text.endswith(("to", "into"))
+
+
 def _named_both(current: list[Tag], coming: list[Tag]) -> bool:
     return any(_is_name(tag) for tag in current) and bool(coming) and _is_name(coming[0])
 
@@ -248,6 +265,8 @@ def _awaits_verb(current: list[Tag], coming: list[Tag]) -> bool:
     turns = any(tag.readings.get("verb") == "turn" for tag in current) and not any("side" in tag for tag in current)
     if turns and coming and "side" in coming[0]:
         return True  # "the mouth twists to one side: the left"
+    if current and all("side" in tag for tag in current) and coming:
+        return "relax" in coming[0] or coming[0].readings.get("verb") == "still"  # "on the right: nothing"
     bare = any("part" in tag for tag in current) and not any(_is_name(tag) or _is_verb(tag) for tag in current)
     return bare and bool(coming) and any(kind in coming[0] for kind in ("verb", "relax", "degree", "value", "not"))
 
@@ -383,20 +402,54 @@ def _is_verb_here(tag: Tag, found: list[Tag], position: int) -> bool:
 
 
 def _lend_parts(found: list[Clause]) -> None:
-    """ "Raise the left, then the right brow": the part is named once, at the end."""
+    """ "Raise the left, then the right brow", "first the left, then the right brow goes up": the part, and what it
+    does, is named once, at the end. A part that only comes first ("left eyebrow first, then …") goes its usual way."""
     spoken: set[int] = set()
     for clause, coming in itertools.pairwise(found):
         named = any(_is_thing(tag) for tag in clause.tags)
         if named:
             spoken.add(clause.sentence)
         verbs = any("verb" in tag for tag in clause.tags)
-        if named or not verbs or clause.sentence != coming.sentence:
+        if clause.sentence != coming.sentence:
             continue
-        sided = any("side" in tag for tag in clause.tags) and not any("verb" in tag for tag in coming.tags)
-        listed = coming.leads & {"or", "and"} and "comma" not in coming.leads and clause.sentence not in spoken
         part = next((tag for tag in coming.tags if "part" in tag), None)
-        if part is not None and (sided or listed):
-            clause.tags.append(Tag(part.text, {"part": part["part"]}, clause.tags[-1].end, clause.tags[-1].end))
+        sided = any("side" in tag for tag in clause.tags)
+        if named and not verbs and not any(_is_name(tag) for tag in clause.tags):
+            _move_first(clause, coming)
+        elif not named and not verbs and sided and part is not None and _in_turn(clause, coming):
+            _lend(clause, part, *(tag for tag in coming.tags if _is_verb(tag)))
+        elif not named and verbs and part is not None:
+            moves = any("verb" in tag for tag in coming.tags)
+            listed = coming.leads & {"or", "and"} and "comma" not in coming.leads and clause.sentence not in spoken
+            if (sided and not moves) or listed:
+                _lend(clause, part)
+
+
+def _lend(clause: Clause, *tags: Tag) -> None:
+    end = clause.tags[-1].end
+    for tag in tags:
+        lent = {kind: value for kind, value in tag.readings.items() if kind in ("part", "verb")}
+        clause.tags.append(Tag(tag.text, lent, end, end))
+
+
+def _in_turn(clause: Clause, coming: Clause) -> bool:
+    """Whether two clauses speak of one side after the other."""
+    sides = [tag["side"] for found in (clause, coming) for tag in found.tags if tag.readings.get("side") in _FLIP]
+    order = "first" in clause.leads or coming.leads & {"then", "final", "before"}
+    timed = any(kind in tag for tag in coming.tags for kind in ("later", "at", "bare"))
+    return len(set(sides)) == 2 and bool(order or timed)
+
+
+#: What a part does where only its turn is named.
+_USUAL = {"brows": "up", "one brow": "up", "inner brows": "up", "outer brows": "up", "jaw": "down"}
+
+
+def _move_first(clause: Clause, coming: Clause) -> None:
+    parts = [tag["part"] for tag in clause.tags if "part" in tag]
+    turn = ("first" in clause.leads and "then" not in coming.leads) or "final" in clause.leads
+    moved = any(_is_name(tag) or "part" in tag or "again" in tag for tag in coming.tags)
+    if turn and moved and len(parts) == 1 and parts[0] in _USUAL and not any("not" in tag for tag in clause.tags):
+        clause.tags.append(Tag("", {"verb": _USUAL[parts[0]]}, clause.tags[-1].end, clause.tags[-1].end))
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -409,6 +462,7 @@ class Memory:
     part: str | None = None
     verbs: tuple[str, ...] = ()
     moved: set[str] = field(default_factory=set)
+    moved_sides: set[str] = field(default_factory=set)  # of the part moved last
     side: str = ""  # of the movement said last
     pending: str | None = None  # the side of a part that was named without a movement yet; "" for no side
     sentence: int = -1
@@ -426,7 +480,7 @@ _LESSENED = frozenset(["less", "weaker", "lesser", "smaller", "lighter", "fainte
 
 
 def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
-    tags = clause.tags
+    tags = clause.tags = _without_looks(clause.tags)
     if memory.sentence != clause.sentence:
         memory.sentence, memory.pending = clause.sentence, None
     parts = [(place, tag["part"]) for place, tag in enumerate(tags) if "part" in tag]
@@ -436,6 +490,7 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
         parts = [
             (place, _IMPLIED[tag["verb"]]) for place, tag in enumerate(tags) if tag.readings.get("verb") in _IMPLIED
         ][:1]
+    pending = memory.pending if clause.leads <= {"comma", "and"} and memory.part in _MOUTH else None
     clause.event = any("events" in tag for tag in tags)
     verbs, negations, degrees, numbers = [], [], [], []
     sides = [(place, tag["side"]) for place, tag in enumerate(tags) if "side" in tag]
@@ -470,10 +525,12 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             clause.heads.append(Head("act", tag["act"], tag.text, place))
             memory.verbs = ()
             _remember_part(tag.text, memory)
+        elif "emotion" in tag and tag.readings.get("verb") == "still" and _moves_otherwise(tag, tags, memory):
+            continue  # "the lips go to a flat press"
         elif looks and "emotion" in tag and tag.readings.get("verb") == "still":
             clause.heads.append(Head("emotion", tag["emotion"], tag.text, place))  # "a neutral look"
         elif "verb" in tag and (
-            parts or (("emotion" not in tag or _is_turn(clause, memory)) and _fits(memory.part, tag["verb"]))
+            parts or (("emotion" not in tag or sides or _is_turn(clause, memory)) and _fits(memory.part, tag["verb"]))
         ):
             verbs.append((place, tag["verb"], tag.text))
         elif "emotion" in tag and "verb" in tag and any("emotion" in one and "verb" not in one for one in tags):
@@ -485,6 +542,8 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             tag.readings = {"situation": (tag["emotion"][0], 0.75)}
         elif tag.readings.get("verb") == "deflate" and _fits(memory.part, "deflate"):
             verbs.append((place, "deflate", tag.text))  # "at four seconds it deflates"
+        elif "emotion" in tag and "relax" in tag and sides and not parts:
+            clause.denied = clause.relax = True  # "… while the other half is relaxed"
         elif "emotion" in tag and parts and not looks and _is_rest(tag, tags):
             verbs.append((place, "still", tag.text))  # "angry, but soft eyes"
         elif "emotion" in tag:
@@ -507,6 +566,9 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             clause.only = True
     if "without" in clause.leads and not ("except" in clause.leads and memory.blank):
         negations = [-1, *negations]
+    if clause.denied and clause.relax:
+        clause.relax = bool(clause.leads & {"then", "final"}) or "at" in (kind for tag in tags for kind in tag.readings)
+        clause.denied = not clause.relax
     _read_ends(clause, negations)
     _read_times(clause, negations)
     _read_lean(clause, sides)
@@ -516,7 +578,28 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             head.kind == "emotion" and not emotions()[head.value[0]].aus for head in clause.heads
         )
     clause.denied = clause.denied or (bool(negations) and not clause.heads)
+    if pending and not sides and not negations and [head.kind for head in clause.heads] == ["act"]:
+        sides.append((-1, pending))  # "the right corner, and only that, gives a smile"
     _modify(clause, negations, degrees, numbers, sides)
+    _read_number_as_time(clause)
+
+
+def _without_looks(tags: list[Tag]) -> list[Tag]:
+    """ "A startled look in the right eye" looks nowhere."""
+    result: list[Tag] = []
+    for place, tag in enumerate(tags):
+        noun = tag.text == "look" and bool(result) and "emotion" in result[-1]
+        if noun and ("part" in tag) and any("part" in other for other in tags[place + 1 :]):
+            continue
+        result.append(tag)
+    return result
+
+
+def _moves_otherwise(tag: Tag, tags: list[Tag], memory: Memory) -> bool:
+    """Whether the clause says another movement of the part that was spoken of before."""
+    others = [other["verb"] for other in tags if other is not tag and _is_verb(other) and other["verb"] != "still"]
+    named = any("part" in other or (_is_name(other) and other is not tag) for other in tags)
+    return not named and any(_fits(memory.part, verb) for verb in others)
 
 
 #: Movements that only say how far, where something else says what moves.
@@ -642,13 +725,17 @@ def _read_times(clause: Clause, negations: list[int]) -> None:
     timed = any(kind in tag for tag in clause.tags for kind in ("at", "word", "later"))
     for place, tag in enumerate(clause.tags):
         for kind in kinds:
+            if kind == "word" in tag and "word" in own and _lies_in(tag["word"], own["word"]):
+                own["word"] = tag["word"]  # "the line 'no, thanks' has a smile on 'thanks'"
             if kind in tag and not (kind == "portion" and "degree" in tag and _goes_halfway(clause.tags, place, parts)):
                 own.setdefault(kind, tag[kind])
         if "bare" in tag and not seen and "paren" in clause.leads:
             own["aside"] = tag["bare"]
         elif "bare" in tag:
             # "3 s angry" says when, "angry 3 s" how long.
+            # A frame's number and a clock's time say when wherever they stand.
             span = seen or timed or re.search(r"-\s*(second|sec|minute|frame|beat)$", tag.text)
+            span = span and not (re.match(r"frame|\d+:\d", tag.text) and "at" not in own)
             own.setdefault("lasting" if span else "at", tag["bare"])
         for kind in ("slow", "sudden", "brief", "micro", "onwards"):
             if kind in tag:
@@ -666,6 +753,19 @@ def _read_times(clause: Clause, negations: list[int]) -> None:
         # "Does not smile until 2 s": from then on.
         own["at"] = own.pop("until")
         negations.clear()
+
+
+def _lies_in(inner: tuple[float, float], outer: tuple[float, float]) -> bool:
+    return inner != outer and outer[0] <= inner[0] and inner[1] <= outer[1]
+
+
+def _read_number_as_time(clause: Clause) -> None:
+    """ "Lands at 1.5", "the left corner joins at 1.5": with nothing to scale, a number says when."""
+    stated = any("value" in tag and tag.text.startswith(("at ", "by ")) for tag in clause.tags)
+    happens = clause.again or clause.stop or clause.relax or any("unknown" in t or "verb" in t for t in clause.tags)
+    if stated and happens and clause.number is not None and all(head.kind == "part" for head in clause.heads):
+        clause.time.setdefault("at", clause.number)
+        clause.number = None
 
 
 def _read_lean(clause: Clause, sides) -> None:
@@ -705,7 +805,9 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
         parts = [
             (place, "face") for place, tag in enumerate(clause.tags) if "verb" in tag and verb_of("face", tag["verb"])
         ][:1]
-        parts = [] if memory.part and not any(tag.readings.get("verb") == "still" for tag in clause.tags) else parts
+        still = any(tag.readings.get("verb") == "still" for tag in clause.tags)
+        held = {side for _, side in sides} <= memory.moved_sides
+        parts = [] if memory.part and (held or not still) else parts
         verbs = verbs or [(place, clause.tags[place]["verb"], clause.tags[place].text) for place, _ in parts]
     names = [name for _, name in parts]
     if "eyes" in names and "gaze" in names:  # "eyes look left"
@@ -757,10 +859,12 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
                 chosen = [verb for verb in chosen if verb not in ("away", "dart", "turn")] + [side]
         bare = not (chosen or verbs or clause.heads or clause.relax or clause.stop) and "" not in known
         again = clause.leads & {"and", "cut"} or clause.again or name == memory.part
-        if bare and again and memory.verbs and _fits(name, memory.verbs[0]):
+        if bare and again and memory.verbs and not negations and _fits(name, memory.verbs[0]):
             chosen = [memory.verbs[0]]  # "raise the brows and the chin", "left brow up, right brow a little"
         if "" in known and not chosen:
             chosen = [""]
+        if name == "eyes" and chosen and set(chosen) <= set(table["gaze"]["verbs"]):
+            name, known = "gaze", table["gaze"]["verbs"]  # "the eyes dart left"
         source = " ".join(tag.text for tag in clause.tags if "part" in tag or "verb" in tag or "side" in tag)
         if chosen:
             values: dict[str, float] = {}
@@ -775,6 +879,8 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
             clause.heads.append(head)
             memory.part, memory.verbs = name, tuple(chosen)
             memory.side = sides[0][1] if sides and sides[0][1] in _FLIP and not turning else ""
+            earlier = memory.moved_sides if name in memory.moved else set()
+            memory.moved_sides = earlier | ({memory.side} if memory.side else set(_FLIP))
             memory.moved.add(name)
         elif name not in ("gaze",):
             if verbs and not clause.heads:
@@ -815,6 +921,10 @@ def _is_turn(clause: Clause, memory: Memory) -> bool:
     return bool(memory.verbs) and not resting and sum(_has_content([tag]) for tag in clause.tags) == 1
 
 
+#: Parts on which an expression with a side may lie.
+_MOUTH = ("lip corner", "mouth", "lips", "cheeks", "dimple", "upper lip", "eyes", "upper lid")
+
+
 #: Parts whose left and right may be a direction.
 _STEERED = ("gaze", "head", "jaw", "mouth", "eyes")
 
@@ -830,7 +940,9 @@ def _is_kept(clause: Clause, name: str, verbs, negations, memory: Memory) -> boo
     if not verbs or verbs[0][1] != "still":
         return False
     bare = not any("part" in tag or "side" in tag for tag in clause.tags)
-    if name in memory.moved and not clause.heads and bare:
+    sides = {tag["side"] for tag in clause.tags if tag.readings.get("side") in _FLIP}
+    if name in memory.moved and not clause.heads and (bare or (sides and sides <= memory.moved_sides)):
+        clause.denied = clause.denied or bool(sides)
         return True
     source = " ".join(tag.text for tag in clause.tags if "part" in tag or "verb" in tag or "side" in tag)
     clause.heads.append(Head("part", name, source, verbs[0][0], side="?", kept=True))
@@ -895,18 +1007,14 @@ def _modify(clause: Clause, negations, degrees, numbers, sides) -> None:
             continue
         if factor < 0:
             target.low = True
-        elif target.degree is None:
-            target.degree = factor
-        elif min(target.degree, factor) < 1:  # "a very slight hint": less, but not a tenth
-            target.degree = 0.85 * min(target.degree, factor)
         else:
-            target.degree *= 1 + 0.6 * (factor - 1)
+            _add_degree(target, factor)
     for place, value, prefix in numbers:
         before = [head for head in heads if head.place < place and head.number is None and head.kind != "part"]
         after = [head for head in heads if head.place > place]
         for head in before or ([] if prefix else after[:1]):
             head.number = value
-        if not heads:
+        if all(head.kind == "part" for head in heads):
             clause.number = value
     if not heads and degrees:
         clause.degree = degrees[0][1]
@@ -924,6 +1032,15 @@ def _modify(clause: Clause, negations, degrees, numbers, sides) -> None:
             head.side = "L" if head.side == "one" else ""
         elif not head.side:
             head.open = head.kind in ("act", "facs", "emotion")
+
+
+def _add_degree(head: Head, factor: float) -> None:
+    if head.degree is None:
+        head.degree = factor
+    elif min(head.degree, factor) < 1:  # "a very slight hint": less, but not a tenth
+        head.degree = 0.85 * min(head.degree, factor)
+    else:
+        head.degree *= 1 + 0.6 * (factor - 1)
 
 
 def _give_side(clause: Clause, heads: list[Head], place: int, side: str) -> None:
@@ -948,23 +1065,66 @@ def _is_lopsided(head: Head) -> bool:
 # ── between clauses ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _codes_follow(found: list[Clause], place: int) -> bool:
+    """Whether the clause after this one names a code without a side."""
+    coming = found[place + 1].heads if place + 1 < len(found) else []
+    return bool(coming) and all(head.kind == "facs" and head.open for head in coming)
+
+
 def _spread_sides(found: list[Clause]) -> None:
     """ "On the left: brow up, eye narrowed": a side that stands in front of everything is that of what follows."""
     said, pending, since = False, "", -1
     for place, clause in enumerate(found):
-        own = clause.side or any(head.side for head in clause.heads)
+        own = clause.side or next((head.side for head in clause.heads if head.side), "")
         if clause.side in _FLIP and clause.silent:
             coming = found[place + 1] if place + 1 < len(found) else None
             heading = coming is not None and (not said or "heading" in clause.leads)
             if heading and coming is not None and any(head.open for head in coming.heads):
                 pending, since, clause.side = clause.side, clause.sentence, ""
                 continue
+        coded = _codes_follow(found, place)
+        if "heading" in clause.leads and coded and all(head.kind == "part" for head in clause.heads) and own in _FLIP:
+            pending, since, clause.heads, clause.side = own, clause.sentence, [], ""  # "left brow: AU2 at 0.8"
+            continue
         if pending and (own or clause.sentence > since + 1):
             pending = ""
         for head in clause.heads if pending else ():
             if head.open:
                 head.side = pending
         said = said or not clause.silent
+
+
+def _reach(found: list[Clause]) -> None:
+    """ "The lids droop over 3 s until they are closed": until where the same part gets is how far it goes."""
+    for goal in list(found):
+        place = found.index(goal)
+        if not goal.leads & {"before", "before_next"} or [head.kind for head in goal.heads] != ["move"]:
+            continue
+        moves = [(clause, head) for clause in found[:place] for head in clause.heads if head.kind == "move"]
+        if not moves or moves[-1][0].sentence != goal.sentence or goal.time or goal.heads[0].negated:
+            continue
+        clause, head = moves[-1]
+        reached, part = goal.heads[0], part_family(head.value[0])
+        if part_family(reached.value[0]) != part or head.negated or opposed(head.value[1], reached.value[1]):
+            continue
+        head.value, head.grade = reached.value, max(head.grade, reached.grade)
+        head.degree = reached.degree if head.degree is None else head.degree
+        for between in found[found.index(clause) + 1 : place]:
+            if between.silent:
+                clause.time = {**between.time, **clause.time}
+                between.time = {}
+        found.remove(goal)
+
+
+def opposed(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    return any({a, b} in OPPOSITE for a in one for b in other)
+
+
+#: Movements of a part that cannot be made at once.
+OPPOSITE = (
+    {"up", "down"}, {"open", "close"}, {"wide", "close"}, {"wide", "narrow"}, {"left", "right"}, {"puff", "suck"},
+    {"tilt left", "tilt right"},
+)  # fmt: skip
 
 
 def _spread_degrees(found: list[Clause]) -> None:
@@ -980,7 +1140,7 @@ def _spread_degrees(found: list[Clause]) -> None:
             if clause.number is not None and head.number is None:
                 head.number = clause.number
             for degree in degrees if clause.number is None else ():
-                head.degree = degree if head.degree is None else head.degree * degree
+                _add_degree(head, degree)
 
 
 def _spread_denial(found: list[Clause]) -> None:

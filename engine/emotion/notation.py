@@ -6,6 +6,7 @@ and turns of phrase are put into plain words here. Nothing is decided: what cann
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from .tables import data
@@ -43,13 +44,46 @@ _TURNS = (
     (re.compile(r"\bas (?!far\b|much\b|hard\b|soon\b|if\b|though\b)(\w+(?: open| shut| apart)?) as "
                 r"(?:possible|(?:it|they|you|he|she|we|i|one) (?:can|could|go(?:es)?|will|gets?)(?: go| get| be)?\b)"),
      r"\1 to the max"),
+    (re.compile(r"\b(?:up to|until|till|before) (?:then|there|that (?:point|moment|time|mark))\b"), "before then"),
     (re.compile(r"\b(?:the|that|this) (?:very )?(?:second|moment|instant|minute) "
                 r"(?=(?:that |when )?(?:he|she|they|it|the|his|her|their|you|your|i|my|we|someone|somebody) )"),
                 "once "),
     (re.compile(r"\b(?:(?:the|that) (?:very )?(?:moment|second|instant|minute)|as|when(?:ever)?|once|as soon as) "
                 r"(?:that )?(?:he|she|they|it|someone|somebody) (?:hears?|says?|reads?|utters?|speaks?|"
                 r"gets? to|reach(?:es)?) (?:the words? |the line |the phrase )?(?=[\"'])"), "at the word "),
-    (re.compile(r"\bfrom (?:the word )?(\"[^\"]+\"|'[^']+') on(?:wards?)?\b"), r"at \1 open-ended"),
+    (re.compile(r"\b(?:from|as of|starting (?:from|with|at|on)|beginning (?:with|at|on)|since) (?:(?:the|her|his) )?"
+                r"(?:words? |line |phrase )?(\"[^\"]+\"|'[^']+') on(?:wards?)?\b"),
+     r"at \1 open-ended"),
+    (re.compile(r"\b(?:and )?(?:holds?|held|holding|keeps?|kept|stays?|staying|remains?|lasts?|continues?|goes on)"
+                r"(?: (?:it|that|this|them|there|so|on|like that|that way))? (?:right |all the way )?"
+                r"(?:(?:un)?till?|to|through) the (?:very |bitter )?end(?: of (?:the |this )?\w+)?\b"),
+     " open-ended"),
+    (re.compile(r"\b(?:un)?till? the (?:very |bitter )?end(?: of (?:the |this )?\w+)?(?=\s*(?:[.,;!]|$))"),
+     " open-ended"),
+    (re.compile(r"\b((?:[a-z]+ )?[a-z]+) (?:wins? (?:out )?over|takes? over from|replaces?|displaces?|supplants?|"
+                r"overcomes?|overtakes?|conquers?|drives? out|pushes (?:out|aside)|chases? (?:away|off)|"
+                r"drowns?(?: out)?|triumphs? over|gets? the better of|crowds? out|swallows? up) "
+                r"(?:the |his |her |their )?([a-z]+)\b"),
+     r"\2 gives way to \1"),
+    (re.compile(r"\b(?:i\. ?e\.|e\. ?g\.|viz\.|i mean|that is to say|namely|to be precise|more precisely),?"), ", "),
+    (re.compile(r",? and sorry,"), ","),
+    (re.compile(r"\b((?:dies|fades|drops|goes|drains|vanishes|disappears|melts|slips)(?: away| off)?) from (?:the )?"
+                r"(?:left|right)(?: side)? to (?:the )?(?:left|right)\b"), r"\1"),
+    (re.compile(r"(?:,|\band|\bbut) (?:never|does not|will not) (?:recovers?|comes? back|goes? away|fades?|leaves?|"
+                r"lets? go|moves? again|returns?)(?=\s*(?:[.,;!]|$))"), " open-ended"),
+    (re.compile(r"\b(?:comes? |goes? |drops? |falls? )?(?:down|back down) again\b"), "back down"),
+    (re.compile(r"\bas far as (?:[a-z]+ ){1,3}(?:goes?|can|will|allows?|gets?|permits?)\b"), "to the max"),
+    (re.compile(r"\bwith (?:all|full|maximum|every ounce of)(?: (?:the|his|her|their|its|your|my))? "
+                r"(?:force|strength|power|might|energy|effort)\b"), "to the max"),
+    (re.compile(r"\bthat (?=(?:(?:upper|lower|inner|outer) )?(?:lid|eyelid|brow|eyebrow|eye|corner|cheek|nostril|"
+                r"dimple|(?:lip|mouth) corner)\b)"), "same side "),
+    (re.compile(r"\bstill (?=(?:raised|lifted|up|down|low|lowered|closed|shut|open|wide|pressed|pursed|furrowed|"
+                r"knitted|tight|clenched|narrowed|sad|happy|angry|smiling|frowning|crying|grinning|scared|"
+                r"afraid)\b)"), ""),
+    (re.compile(r"\b(left|right|other)((?: (?:one|side|half|brow|eyebrow|eye|lid|corner|cheek|lip|nostril))*) (?:i |"
+                r"we |you )?(?:stays?|remains?|holds?|keeps?|is kept|persists?|resists?|sits? (?:this one |it )?out)"
+                r"(?: (?:on|up there|there|so|that way|like that|in place|quiet|home|at home))?"
+                r"(?=\s*(?:[,.;!?)]|$|until\b|till\b|and\b))"), r"\1\2 motionless "),
     (re.compile(r"(?<!\bas )\b(?:it|they|this|that|these) (?:all )?(?:ends?|finish(?:es)?|stops?|cease(?:s)?|"
                 r"is over|are over|is gone|are gone|goes|go away|goes away|is done|disappears?|vanish(?:es)?)"
                 r"(?=\s*(?:[.,;!]|$|at \d|by \d|at [a-z]+ sec))"),
@@ -107,6 +141,7 @@ def normal(text: str) -> str:
     for pattern, replacement in _BRACKETED:
         text = pattern.sub(replacement, text)
     text = re.sub(r"[*_#`~^\\{}\[\]$]+(?=\W|$)|(?<!\w)[*_#`~^\\{}\[\]$]+", " ", text).lower()
+    text = _AT_RATE.sub(r"\1", _time_codes(text))
     text = re.sub(r"\(\s*(left|right|both|l|r)\s*\)", r" \1 ", text)
     for pattern, replacement in (*_CONTRACTIONS, *_TURNS, *_OTHER_FORMS, *_SIDES_APART):
         text = pattern.sub(replacement, text)
@@ -118,25 +153,31 @@ def normal(text: str) -> str:
 
 _COUNTED = "|".join(sorted((name for name in data("grammar")["numbers"] if name != "half"), key=len, reverse=True))
 #: What may stand between a number and the end of a time that is written without a unit.
-_NO_UNIT = r"(?!\s*(?:%|per\s?cent|:\d|[-–]|\w))(?![.,]?\d)"
+_NO_UNIT = r"(?!\s*(?:%|per\s?cent|:\d|[-–]|(?!(?:and|then|but|while)\b)\w))(?![.,]?\d)"
 
+_CLOCK = rf"\d?\d:\d\d(?:\.\d+)?|frame \d+|(?:\d+(?:\.\d+)?|{_COUNTED})(?: ?(?:s|secs?|seconds?)\b)?"
 #: Times in other notations → "2 s", "at 2 s", "from 1 s to 3 s".
 _TIME_FORMS = (
+    (re.compile(rf"\b(?:(?:goes|comes|fades|switched|pops|cuts) )?(?:in|on) (?:(?:at|on|by|@) ?)?({_CLOCK})"
+                rf"(?:,| and|, and|;|,? then)? (?:(?:goes|comes|fades|switched|pops|cuts) )?(?:out|off)(?: again)? "
+                rf"(?:(?:at|on|by|@) ?)?({_CLOCK})(?![\d.]*\d)"),
+     lambda m: f"from {_with_unit(m[1])} to {_with_unit(m[2])}"),
+    (re.compile(rf"(?<=[,;/.] )(?:then )?(?:out|off)(?: again)? (?:at|on|by|@) ?({_CLOCK})"), r"gone at \1"),
     (re.compile(rf"\bafter (?:another )?(\d+(?:\.\d+)?|{_COUNTED}) more (?:s|secs?|seconds?)\b"), r"\1 s later"),
     (re.compile(rf"\bafter another (\d+(?:\.\d+)?|{_COUNTED}) (?:s|secs?|seconds?)\b"), r"\1 s later"),
     (re.compile(r"\bafter another (?:s|sec|second)\b"), "1 s later"),
     (re.compile(rf"\b(from|between) seconds? (\d+(?:\.\d+)?|{_COUNTED}) (to|and|until|till|through) (?:seconds? )?"
                 rf"(\d+(?:\.\d+)?|{_COUNTED})\b(?! ?s)"),
      lambda m: f"{m[1]} {_count(m[2])} s {m[3]} {_count(m[4])} s"),
-    (re.compile(r"\bon (?:the )?(?:count of )?(\d+(?:\.\d+)?)(?=\s*(?:[,.;]|$))"), r"at \1 s"),
+    (re.compile(r"\bon (?:the )?(?:count of )?(\d+(?:\.\d+)?)(?=\s*(?:[,;]|\.(?!\d)|$))"), r"at \1 s"),
     (re.compile(r"\bno sooner ([^.;!?]*?),? than "), r"first \1, then "),
     (re.compile(r"\b(?:as soon as|once|when|by the time|the moment|after) (?:the |we |it |you )?(?:clock|timer|"
                 r"counter|timecode|playhead|time|"
                 r"shot)? ?(?:hits?|reach(?:es)?|shows?|reads?|gets? to|is at|says|strikes|passes) (?=(?:the )?(?:\d|"
                 r"frame|one |two |three |four |five |second ))"),
      "at "),
-    (re.compile(rf"\b(\d+(?:\.\d+)?|{_COUNTED}) (?:whole|full|entire|solid|good|long|more) (?=s\b|sec|frame|beat|"
-                rf"moment)"), r"\1 "),
+    (re.compile(rf"\b(\d+(?:\.\d+)?|{_COUNTED}|an?|another) (?:whole|full|entire|solid|good|long|more) (?=s\b|sec|"
+                rf"frame|beat|moment)"), r"\1 "),
     (re.compile(r"\bthe (first|second|third|fourth|fifth|sixth) (and|to|until|till|through) the (first|second|third|"
                 r"fourth|fifth|sixth) second\b"),
      lambda m: f"{_ORDINALS[m[1]]} s {m[2]} {_ORDINALS[m[3]]} s"),
@@ -187,6 +228,12 @@ _TIME_FORMS = (
     (re.compile(r"\b(\d+) ?f\b"), r"frame \1"),
     (re.compile(r"\b(?:f|fr|frame) ?#? ?(\d+)\b(?!\.\d)"), r"frame \1"),
 )  # fmt: skip
+
+
+def _with_unit(time: str) -> str:
+    return f"{_count(time)} s" if number(time) is not None else time
+
+
 _SIDE = r"(?:the |his |her |their |its |your |my )?(left|right)"
 _BIT = r"(ends?|corners?|parts?|half|halves|tails?|edges?|lids?|tip|side|third)"
 #: A side in the middle of a name goes before it; who stays out of it keeps still.
@@ -251,14 +298,47 @@ def _count(text: str) -> str:
     return text if value is None else f"{value:g}"
 
 
+_AT_RATE = re.compile(r"\b((?:f|fr|frames?) ?\d+) ?(?:@|at) ?(\d\d)\b(?!\s*(?:%|per\s?cent|s\b|sec|fps))(?![.:]\d)")
+
+
 def stated_rate(text: str) -> float | None:
-    """The frame rate that a direction speaks of ("frame 48 at 24 fps")."""
-    found = re.search(r"\b(\d+(?:\.\d+)?)\s*(?:fps|frames (?:per|a) second)\b", text.lower())
-    return float(found[1]) if found and 1.0 <= float(found[1]) <= 1000.0 else None
+    """The frame rate that a direction speaks of ("frame 48 at 24 fps", "f48 @ 24")."""
+    text = text.lower()
+    found = re.search(r"\b(\d+(?:\.\d+)?)\s*(?:fps|frames (?:per|a) second)\b|" + _AT_RATE.pattern, text)
+    found = found and (found[1] or found[3])
+    return float(found) if found and 1.0 <= float(found) <= 1000.0 else None
+
+
+#: An editor's time code: hours, minutes, seconds, frames; without hours where the frame rate is stated.
+_CODE = re.compile(r"\b(?:tc ?)?((?:\d\d[:;]){3}\d\d|\d\d:\d\d:\d\d)\b")
+
+
+def _time_codes(text: str) -> str:
+    """Time codes in seconds, from the hour at which they begin."""
+    rate = stated_rate(text)
+
+    def seconds(code: str) -> float | None:
+        fields = [int(field) for field in re.split("[:;]", code)]
+        if len(fields) == 3 and not rate:
+            return None
+        hours, minutes, whole, frames = [0] * (4 - len(fields)) + fields
+        return 3600.0 * hours + 60.0 * minutes + whole + frames / (rate or 24.0)
+
+    found = [seconds(entry[1]) for entry in _CODE.finditer(text)]
+    origin = 3600.0 * min((value // 3600.0 for value in found if value is not None), default=0.0)
+
+    def replaced(entry: re.Match) -> str:
+        value = seconds(entry[1])
+        return entry[0] if value is None else f"at {value - origin:g} s"
+
+    return re.sub(r"\bat (?=at \d)", "", _CODE.sub(replaced, text))
+
+
 
 
 def _one_time_form(text: str) -> str:
     """Times in the notations of scripts, clocks, lists and frame counts → those that the scanner knows."""
+    text = _leading_times(text)
     for pattern, replacement in _TIME_FORMS:
         text = pattern.sub(replacement, text)
     spans = [(found[1], found[2]) for found in _BARE_SPAN.finditer(text)]
@@ -272,12 +352,37 @@ def _one_time_form(text: str) -> str:
         text)
     # "At 2" is a time where it can be no strength: strengths end at 1.5.
     plain = [float(found[2]) for found in _BARE_AT.finditer(text)]
-    if any(value > MOST_STRENGTH for value in plain):
+    if any(value > MOST_STRENGTH for value in plain) or _HAPPENS.search(text):
+        text = _TRAILING.sub(r"\1 at \2 s", text) if _HAPPENS.search(text) else text
         text = _BARE_AT.sub(lambda m: m[0] if _names_code(text[: m.start()]) else f"{m[1]} {m[2]} s", text)
     counted = [found[1] or _count(found[2]) for found in _LISTED.finditer(text)]
     if len(counted) > 1 and counted == [str(place) for place in range(1, len(counted) + 1)]:
         text = _LISTED.sub(lambda m: " first " if (m[1] or _count(m[2])) == "1" else " then ", text)
     return text
+
+
+def _leading_times(text: str) -> str:
+    """ "1.0 cheeks puff out; 2.5 they deflate": numbers that lead their phrases, and rise, are times."""
+    values = [float(found[1]) for found in _LEADING.finditer(text)]
+    rising = all(one < other for one, other in itertools.pairwise(values))
+    if len(values) < 2 or not rising or values[-1] <= MOST_STRENGTH or "." not in _LEADING.search(text)[1]:
+        return text
+    return _LEADING.sub(r"at \1 s ", text)
+
+
+#: What comes about, or is over, at a number does so at a time.
+_HAPPENS = re.compile(
+    r"\b(?:starts?|starting|begins?|beginning|joins?(?: in)?|follows?|lands?|arrives?|kicks? in|sets? in|ends?|gone|"
+    r"off|stops?|switch(?:es)?|swaps?|releases?d?|relax(?:es|ed)?|deflates?|comes? (?:in|back)|catch(?:es)? up|fires?) "
+    r"(?:at|by|on) (?:\d+(?:\.\d+)?)(?!\s*(?:%|per\s?cent|\w))(?![.:,]?\d)"
+)
+_TRAILING = re.compile(
+    r"(?<=[a-z])( (?:corner|brow|eyebrow|eye|lid|cheek|side|one|left|right)) (\d+\.\d+)(?=\s*(?:[,;]|$))"
+)
+_LEADING = re.compile(
+    r"(?:(?<=^)|(?<=[;/|\n,.] )|(?<=[;/|\n]))(\d+(?:\.\d+)?)(?: ?[-–:])? (?=[a-z]{2})"
+    r"(?!s\b|sec|of\b|frames?\b|beats?\b|fps\b)"
+)
 
 
 def _names_code(before: str) -> bool:

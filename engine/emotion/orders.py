@@ -36,6 +36,7 @@ class Order:
         onward: A "never" from its beat on, not from the beginning.
         one_side: The side of an expression that is shown on one side only.
         part: The part of the face that an addition moves: the next order to the same part takes its place.
+        both: Both sides were asked for. in_turn: One after the other.
         soft: A "never" that gives way to what other orders need ("not scared, only surprised").
     """
 
@@ -66,6 +67,8 @@ class Order:
     whole: np.ndarray | None = None
     zone: np.ndarray | None = None
     zone_side: str = ""
+    both: bool = False
+    in_turn: bool = False
 
 
 @dataclass(eq=False)
@@ -163,6 +166,13 @@ def make_way(order: Order, moved: Order, side: str) -> None:
 
 
 def order_of(head: Head, notes: list[str]) -> Order | None:
+    order = _order_of(head, notes)
+    if order is not None:
+        order.both = head.side == "B"
+    return order
+
+
+def _order_of(head: Head, notes: list[str]) -> Order | None:
     if head.kind == "emotion":
         return _feeling(head)
     if head.kind == "va":

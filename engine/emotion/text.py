@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..contract.errors import MienError
-from .clauses import STARTS, Clause
+from .clauses import STARTS, Clause, opposed
 from .clauses import clauses as read_clauses
 from .notation import normal, stated_rate
 from .orders import (
@@ -186,14 +186,17 @@ def _feel_the_rest(clauses: list[Clause], clean: str, meaning: bool, notes: list
             groups[-1].append(clause)
         else:
             groups.append([clause])
+    named = any(_is_state(head) or head.kind in ("move", "facs") for clause in clauses for head in clause.heads)
     asked = 0
     for group in groups:
-        if any(head.kind != "part" for clause in group for head in clause.heads) or any(
-            c.stop or c.relax for c in group
+        if any(head.kind != "part" or head.kept for clause in group for head in clause.heads) or any(
+            c.stop or c.relax or (c.denied and c.side) for c in group
         ):
             continue
         contents = [tag for clause in group for tag in clause.tags if "unknown" in tag or "situation" in tag]
         if not any(re.search(r"[^\W\d_]{2,}", tag.text) for tag in contents):
+            continue
+        if named and _is_remark(group, contents):
             continue
         text = clean[group[0].tags[0].start : group[-1].tags[-1].end]
         situations = [tag["situation"] for tag in contents if "situation" in tag]
@@ -209,6 +212,12 @@ def _feel_the_rest(clauses: list[Clause], clean: str, meaning: bool, notes: list
                 clause.heads = group[0].heads if clause is group[0] else []
                 for tag in clause.tags:
                     tag.readings.pop("unknown", None)
+
+
+def _is_remark(group: list[Clause], contents: list[Tag]) -> bool:
+    """What is no sentence about somebody: a part of the face, the rest of the shot, a single word."""
+    parts = any("part" in tag for clause in group for tag in clause.tags)
+    return parts or len(contents) < 2 or "rest" in group[0].leads
 
 
 def _ask(text: str, clean: str, group: list[Clause], notes: list[str], hint: str | None) -> tuple[str, float] | None:
@@ -260,16 +269,23 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
         only_parts = clause.again and clause.heads and all(h.kind == "part" and not h.kept for h in clause.heads)
         if only_parts:  # "… and reaches the left corner at 3 s"
             clause.side = clause.side or next((head.side for head in clause.heads if head.side), "")
-        if (clause.silent or only_parts) and _last_orders(beats) and _say_again(clause, beats):
+        other = _is_other_side(clause, beats)
+        clause.again = clause.again or other
+        if (clause.silent or only_parts or other) and _last_orders(beats) and _say_again(clause, beats):
             spoke = clause.sentence
+            continue
+        if own.keys() & set(_WHEN_GIVEN) and _time_of_part(clause, beats):
             continue
         if clause.silent:
             follows = next((other for other in clauses[position + 1 :] if not other.silent), None)
             follows = follows if follows and follows.sentence == clause.sentence else None
             apart = bool(follows and follows.leads & {"then", "final"} and follows.leads & {"comma", "stop"})
             started = bool(follows and (apart or set(follows.time) & set(STARTS)))
-            if "aside" in own:  # "sad (2 s)" says how long, "(2 s) sad" when
-                own["lasting" if _last_orders(beats) and spoke == clause.sentence else "at"] = own.pop("aside")
+            if "aside" in own:  # "sad (2 s)" says how long, "(2 s) sad" and "from sad (1 s) to happy (2 s)" when
+                when = _asides_rise(clauses, clause)
+                started = started or when
+                behind = _last_orders(beats) and spoke == clause.sentence
+                own["lasting" if behind and not when else "at"] = own.pop("aside")
                 started = started or "lasting" in own
             if "lasting" in own and apart and not _last_orders(beats):  # "hold for a second, then smile"
                 own["wait"] = own.pop("lasting")
@@ -277,9 +293,16 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
                 wait += float(own["wait"])
             elif "span" in own and spoke == clause.sentence and follows and follows.leads & {"and", "then"}:
                 _give_time(beats, clause)
+            elif _is_predicate(clause) and beats[-1].orders:  # "a smile, lands at 2 s, …"
+                _give_time(beats, clause, recent)
             elif own and follows and not started and not (own.keys() == {"lasting"} and beats[-1].orders):
                 waiting = {**waiting, **own}
-            elif own and beats[-1].orders and (clause.sentence == spoke or own.keys() & {"lasting", "until"}):
+            elif own and "at" in own and clause.tags[0].text.startswith(("begin", "start")) and not follows:
+                first = next((beat for beat in beats if beat.orders), beats[-1])
+                first.start = first.start or own["at"]  # "…. Begin at 1 s."
+            elif own and beats[-1].orders and (
+                clause.sentence == spoke or own.keys() & {"lasting", "until", "span"} or position + 1 == len(clauses)
+            ):
                 _give_time(beats, clause, recent)
             elif own and position + 1 < len(clauses):  # "2 s in. Her face falls."
                 waiting = {**waiting, **own}
@@ -313,6 +336,7 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
                 order.until = None  # "a smile on 'hello', let go on 'goodbye'"
         for order in orders:
             _timing(order, clause)
+            order.in_turn = any("in_turn" in tag for tag in clause.tags)
             order.onward = bool(clause.leads & {"then", "final"}) and len(beats) > 1
         beat.orders += orders
         recent = beat
@@ -331,9 +355,58 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
             beats[-1], beats[-2] = beats[-2], beats[-1]
             if "gap" in clauses[position - 1].time:
                 beats[-1].after = float(clauses[position - 1].time["gap"])
+    _take_turns(beats)
+    _keep_the_rest(beats)
     for beat in beats:
+        _agree_on_sides(beat.orders)
         _keep_to_side(beat)
     return [beat for beat in beats if beat.orders]
+
+
+def _take_turns(beats: list[Beat]) -> None:
+    """ "The brows rise one after the other, the left one first": each side has its beat."""
+    for beat in list(beats):
+        shown = [order for order in beat.orders if order.kind in ("state", "add") and _has_sides(order)]
+        turns = [order for order in shown if order.in_turn]
+        if not turns:
+            continue
+        first = _shown_side(turns[0]) or "L"
+        second = [replace(order, kind="add", in_turn=False) for order in turns]
+        for order, copy in zip(turns, second, strict=True):
+            _turn_orders([order], first)
+            _turn_orders([copy], "R" if first == "L" else "L")
+        beats.insert(beats.index(beat) + 1, Beat(second, after=1.0))
+
+
+def _keep_the_rest(beats: list[Beat]) -> None:
+    """ "Eyes shut until 2 s, then the left one opens": what ends only on one side goes on on the other."""
+    for beat, coming in itertools.pairwise([beat for beat in beats if beat.orders]):
+        changed = np.any([order.mask for order in coming.orders], axis=0)
+        on_side = changed.any() and len(set(slots().sides[changed])) == 1 and slots().sides[changed][0] in ("L", "R")
+        if not on_side or coming.start is not None or any(order.kind == "never" for order in coming.orders):
+            continue
+        for order in beat.orders:
+            ends = order.until if order.until is not None else order.lasting
+            if ends is None or order.kind not in ("state", "add") or not (order.mask & changed).any():
+                continue
+            if order.until is not None:
+                coming.start = order.until
+            else:
+                coming.after = order.lasting
+            order.until = order.lasting = None
+
+
+def _asides_rise(clauses: list[Clause], clause: Clause) -> bool:
+    sentence = [other for other in clauses if other.sentence == clause.sentence]
+    asides = [other.time.get("aside", other.time.get("at")) for other in sentence if "paren" in other.leads]
+    rise = all(one is not None and other is not None and one < other for one, other in itertools.pairwise(asides))
+    return rise and len(asides) > 1 and any("to" in other.leads for other in sentence)
+
+
+def _is_predicate(clause: Clause) -> bool:
+    """Only a verb and a time: it says when what was named before it comes."""
+    first = clause.tags[0]
+    return len(clause.tags) == 2 and "unknown" in first and _is_finite(first.text) and "at" in clause.time
 
 
 def _let_other_side_go(orders: list[Order], beats: list[Beat]) -> list[Order]:
@@ -412,7 +485,7 @@ def _settle_turns(clauses: list[Clause]) -> None:
 
 
 #: Times that say when something that was there changes.
-_WHEN = ("at", "portion", "word")
+_WHEN = ("at", "portion", "word", "onwards")
 
 
 def _settle_events(clauses: list[Clause]) -> None:
@@ -433,6 +506,11 @@ def _settle_events(clauses: list[Clause]) -> None:
 def _settle_relations(clauses: list[Clause]) -> None:
     """ "X, but only once Y": with nothing after it, "once Y" speaks about what was said before."""
     for place, clause in enumerate(clauses):
+        if "after_this" in clause.leads and clause.stop and not clause.heads and place + 1 == len(clauses):
+            clause.leads = clause.leads - {"after_this"} | {"then"}  # "anger until 2 s, after we let it go"
+        if clause.silent and clause.side in ("L", "R") and clause.leads & {"before", "after"} and not clause.time:
+            clause.again = True  # "the right eye shuts before the left does"
+            clause.leads |= {"then"} if "before" in clause.leads else set()
         alone = {"after_this": "after", "before_next": "before"}
         for lead, other in alone.items():
             if lead not in clause.leads or clause.silent:
@@ -472,6 +550,48 @@ def _beat_for(clause: Clause, beats: list[Beat], wait: float) -> Beat:
     return beats[-1]
 
 
+def _is_other_side(clause: Clause, beats: list[Beat]) -> bool:
+    """ "A frown: first the left brow, then the right brow": the part again, on its other side and in its turn."""
+    sides = {head.side for head in clause.heads}
+    if not clause.heads or any(head.kind != "part" or head.negated or head.kept or head.idle for head in clause.heads):
+        return False
+    source = next((beat for beat in reversed(beats) if beat.orders), beats[0])
+    timed = clause.time.keys() & set(STARTS) and source.start is not None
+    last, turn = source.orders, timed or clause.leads & {"then", "final"}
+    if not last or len(sides) != 1 or clause.stop or clause.relax or not turn:
+        return False
+    if sides == {"L", "R"} - {_shown_side(last[-1])}:
+        clause.side = next(iter(sides))
+        return True
+    return False
+
+
+_WHEN_GIVEN = ("at", "lasting")
+
+
+def _time_of_part(clause: Clause, beats: list[Beat]) -> bool:
+    """ "He looks up before he lifts the head: look at 1 s, head at 2 s": when a part moves that was spoken of."""
+    names = {part_family(tag["part"]) for tag in clause.tags if "part" in tag}
+    if len(names) != 1 or any(head.kind != "part" or head.negated or head.kept for head in clause.heads):
+        return False
+    if clause.stop or clause.relax or clause.again or any("unknown" in tag or "side" in tag for tag in clause.tags):
+        return False
+
+    def speaks(order: Order) -> bool:
+        return order.part.rstrip("LR") in names or any(name.rstrip("s") in order.source for name in names)
+
+    last = [beat for beat in beats if any(speaks(order) for order in beat.orders)]
+    if len(last) != 1 or last[0].start is not None:
+        return False
+    beat, start = last[0], float(clause.time.get("at", clause.time.get("lasting")))
+    others = [order for order in beat.orders if not speaks(order)]
+    if others:
+        beats.insert(beats.index(beat) + 1, Beat([order for order in beat.orders if order not in others]))
+        beat.orders, beat = others, beats[beats.index(beat) + 1]
+    beat.start = start
+    return True
+
+
 def _say_again(clause: Clause, beats: list[Beat]) -> bool:
     """ "…, then the other one", "the right one follows at 2 s", "80 % left, 20 % right": what was said before, on
     another side or as much as this. True if the clause is done with."""
@@ -505,6 +625,13 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
     apart = bool(clause.leads & {"then", "final", "after_this"} or set(clause.time) & set(STARTS))
     source = next(beat for beat in reversed(beats) if beat.orders)
     other = sided
+    if _is_schedule(clause, source):
+        apart = False
+        _turn_side(beats, clause.side)
+        for order in source.orders:
+            _timing(order, clause)
+        _start(source, clause)
+        return True
     if clause.again or apart:
         orders = [replace(order) for order in source.orders if order.kind in ("state", "add")][-1:]
         if not orders:
@@ -514,6 +641,11 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
             "the other side let go"),
                       *orders]  # fmt: skip
         beats.append(Beat(orders))
+        if "after" in clause.leads:  # "the left one goes up after the right one"
+            beats.remove(beats[-1])
+            beats.insert(beats.index(source), Beat(orders))
+            _turn_orders(orders, clause.side)
+            return True
     elif other and "and" in clause.leads and clause.side in ("L", "R"):
         source.orders.append(replace(last))  # "raise the left brow and the right"
     _turn_side(beats, clause.side or "B")
@@ -523,6 +655,15 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
         _timing(order, clause)
         order.kind = "add" if order.kind == "state" else order.kind
     return True
+
+
+def _is_schedule(clause: Clause, source: Beat) -> bool:
+    """ "A grin: right at 0.5 s, left at 1.5 s": the first side and time are those of what was said before."""
+    unsaid = source.start is None and source.after is None and len(source.orders) == 1
+    order = source.orders[-1]
+    unsided = order.part[-1:] not in ("L", "R") and "on the " not in order.what and not order.both
+    timed = bool(clause.time.keys() & {"at", "word", "later"}) and clause.side in ("L", "R")
+    return unsaid and unsided and timed and not clause.leads & {"then", "final", "and", "but"} and not clause.instead
 
 
 def _unknown(clause: Clause) -> bool:
@@ -566,8 +707,12 @@ def _leans_back(clause: Clause, beats: list[Beat]) -> bool:
 
 def _turn_side(beats: list[Beat], side: str) -> None:
     """ "One-sided smile, right": the side belongs to what was said before."""
+    _turn_orders(_last_orders(beats), side)
+
+
+def _turn_orders(orders: list[Order], side: str) -> None:
     index = slots()
-    last = _last_orders(beats)[-1]
+    last = orders[-1]
     keep = index.mask(index.aus, side)
     if last.feelings:
         label, intensity, _ = last.feelings[-1]
@@ -578,7 +723,7 @@ def _turn_side(beats: list[Beat], side: str) -> None:
     last.what = re.sub(", on the (left|right)", "", last.what) + where.get(side, "")
     last.part = last.part.rstrip("LR") + (side if side in "LR" and last.part else "")
     left, right = index.sides == "L", index.sides == "R"
-    if last.kind != "state":
+    if not last.mask.all():
         mask = last.mask.copy()
         mask[left] = mask[right] = last.mask[left] | last.mask[right]
         last.mask = mask & keep
@@ -650,6 +795,8 @@ def _begins_new(clause: Clause, beat: Beat, wait: float) -> bool:
         return True
     if clause.leads & {"stop", "comma"} and not clause.leads & {"and"} and _turns_back(clause, beat):
         return True
+    if _comes_back(clause, beat):
+        return True
     if "comma" in clause.leads and "paren" not in clause.leads and _goes_on(clause, beat):
         return True
     passing = [order for order in beat.orders if order.kind == "state" and (order.lasting or order.brief) is not None]
@@ -691,11 +838,6 @@ def _is_like(head: Head, order: Order) -> bool:
     return other is not None and size > 0 and float(other.face @ order.face) > 0.4 * size
 
 
-_OPPOSITE = ({"up", "down"}, {"open", "close"}, {"wide", "close"}, {"wide", "narrow"}, {"left", "right"}, {"puff",
-"suck"},
-             {"tilt left", "tilt right"})  # fmt: skip
-
-
 def _turns_back(clause: Clause, beat: Beat) -> bool:
     """ "Looks left, looks right": a part cannot do both at once, so the second comes after the first."""
     for head in clause.heads:
@@ -705,13 +847,16 @@ def _turns_back(clause: Clause, beat: Beat) -> bool:
         for order in beat.orders:
             same = order.kind == "add" and order.part.rstrip("LR") == part_family(name)
             sides = {order.part[len(part_family(name)) :], head.side if head.side in ("L", "R") else ""}
-            if (
-                same
-                and sides != {"L", "R"}
-                and any({one, other} in _OPPOSITE for one in verbs for other in order.verbs)
-            ):
+            if same and sides != {"L", "R"} and opposed(verbs, order.verbs):
                 return True
     return False
+
+
+def _comes_back(clause: Clause, beat: Beat) -> bool:
+    """ "Looks left and back to the middle": a part comes back from where it was."""
+    moves = [head.value for head in clause.heads if head.kind == "move" and not head.negated]
+    back = {part_family(name) for name, verbs, _ in moves if set(verbs) & {"straight", "back"}}
+    return any(order.kind == "add" and order.face.any() and order.part.rstrip("LR") in back for order in beat.orders)
 
 
 def _is_lopsided(label: str) -> bool:
@@ -823,10 +968,10 @@ def _give_time(beats: list[Beat], clause: Clause, recent: Beat | None = None) ->
 
 def _orders(clause: Clause, beats: list[Beat], beat: Beat, notes: list[str]) -> list[Order]:
     """The orders of one clause."""
-    if clause.relax and not clause.heads:
-        return [neutral("relaxed", clause.source, let_go=True)]
-    if clause.stop and not any(head.kind != "part" for head in clause.heads):
-        return [neutral("everything let go", clause.source, let_go=True)]
+    if (clause.relax or clause.stop) and not clause.heads:
+        if clause.side in ("L", "R"):  # "the left one relaxes"
+            return [release(slots().mask(slots().aus, clause.side), _head_of(clause), "this side let go")]
+        return [neutral("relaxed" if clause.relax else "everything let go", clause.source, let_go=True)]
     regions = [head for head in clause.heads if head.kind == "part" and not head.negated]
     mask = None
     if regions and any(head.kind in ("emotion", "act") for head in clause.heads):
@@ -851,7 +996,6 @@ def _orders(clause: Clause, beats: list[Beat], beat: Beat, notes: list[str]) -> 
             lean(order, clause.lean)
         orders.append(order)
         orders += kept_out(head)
-    _agree_on_sides(orders)
     return orders
 
 
@@ -862,11 +1006,17 @@ def _has_sides(order: Order) -> bool:
 def _agree_on_sides(orders: list[Order]) -> None:
     """Expressions keep to the side on which a movement of the same clause is asked for."""
     for moved in orders:
-        side = moved.part[-1:] if moved.kind == "add" else ""
+        side = _shown_side(moved) if moved.kind == "add" and moved.brief is None else ""
         if side in ("L", "R"):
             for order in orders:
-                if order.kind == "state" and order is not moved:
+                turns = order.feelings and _is_lopsided(order.feelings[0][0]) and not order.feelings[0][2]
+                if order.kind == "state" and order is not moved and not turns:
                     make_way(order, moved, side)
+
+
+def _shown_side(order: Order) -> str:
+    sides = set(slots().sides[order.face > 0]) - {""}
+    return next(iter(sides)) if len(sides) == 1 else ""
 
 
 def _is_narrowed(order: Order, head: Head, mask: np.ndarray, clause: Clause) -> bool:

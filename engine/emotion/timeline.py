@@ -16,6 +16,7 @@ import numpy as np
 from ..contract import channels as contract
 from ..contract.curves import Curves
 from ..contract.errors import MienError
+from .clauses import opposed
 from .orders import Order
 from .tables import emotions, slots
 from .text import Beat, Understanding
@@ -270,11 +271,15 @@ def _spans(beats: Sequence[Beat], starts: list[float], length: float, notes: lis
             spans.append(_Span(start, min(end, length), order, place, closes and end < length, asked=asked))
     shown = [span.order.face for span in spans if span.order.kind in ("state", "add")]
     wanted = np.max(shown or [np.zeros(len(slots()))], axis=0)
+    asked = [span.order.face > 0 for span in spans if span.order.kind == "add" and span.order.brief is None]
+    named = np.any(asked or [np.zeros(len(slots()), dtype=bool)], axis=0)
     for span in spans:
         if span.order.soft:
             # What another order needs more than the denied feeling is made of it stays.
             least = 0.1 if span.order.against is None else np.maximum(0.1, 0.4 * span.order.against)
             span.order.mask = span.order.mask & (wanted <= least)
+        if span.order.whole_denied:  # "no smile, but lips parted"
+            span.order.mask = span.order.mask & ~named
     return [span for span in spans if span.start < length]
 
 
@@ -352,17 +357,17 @@ def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
     cleared = max(let_go, default=-1.0)
     added, exact = np.zeros(size), np.zeros(size, dtype=bool)
     firm = np.zeros(size, dtype=bool)
-    moved: dict[str, np.ndarray] = {}
+    moved: dict[str, tuple[np.ndarray, _Span]] = {}
     for span in sorted(here, key=lambda entry: (entry.start, entry.beat)):
         order = span.order
         if order.kind == "add" and span.start < since and not span.closes and _gives_way(order, values):
             continue
         if order.kind == "add" and span.start >= cleared:
-            for part in _replaced(order.part, moved):
-                gone = moved.pop(part) & _side_mask(order.part)
+            for part in _replaced(span, moved):
+                gone = moved.pop(part)[0] & _side_mask(order.part)
                 added, firm = np.where(gone, 0.0, added), firm & ~gone
             if order.part:
-                moved[order.part] = order.mask
+                moved[order.part] = order.mask, span
             added = np.where(order.mask, order.face * span.sign, added)
             exact = np.where(order.mask, order.exact, exact)
             firm = np.where(order.mask, order.firm and span.start >= since, firm)
@@ -387,10 +392,15 @@ def _gives_way(order: Order, values: np.ndarray) -> bool:
     return bool(mine & set(regions[values > 0.15]))
 
 
-def _replaced(part: str, moved: dict[str, np.ndarray]) -> list[str]:
-    """The parts moved before that a new order to `part` speaks about: the same one, on either or both sides."""
-    family = part.rstrip("LR")
-    return [other for other in moved if part and other.rstrip("LR") == family]
+def _replaced(span: _Span, moved: dict[str, tuple[np.ndarray, _Span]]) -> list[str]:
+    """The parts moved before that a new order speaks about: the same one, on either or both sides. What is asked for
+    in one beat is there together ("looks down and to the left"), unless a part cannot do both."""
+    part, family = span.order.part, span.order.part.rstrip("LR")
+
+    def together(other: _Span) -> bool:
+        return other.beat == span.beat and not opposed(other.order.verbs, span.order.verbs)
+
+    return [name for name, (_, other) in moved.items() if part and name.rstrip("LR") == family and not together(other)]
 
 
 def _side_mask(part: str) -> np.ndarray:

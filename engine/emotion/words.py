@@ -57,7 +57,7 @@ _SCANNER = re.compile(
             ("percent", r"\b(?:at|from|after)\s+\d{1,2}\s*(?:%|per\s?cent)\s+(?:of|into|"
                         r"through)\s+(?:the\s+)?(?:line|shot|clip|way|time)"),
             ("gap", rf"\b{_TIME}\s+after(?!\s+(?:that|this|the\s+(?:start|beginning|word|line|cut)|word|wards))(?=\s)"),
-            ("later", rf"\b{_TIME}\s+(?:later|afterwards|after\s+that)"),
+            ("later", rf"\b{_TIME}\s+(?:later|afterwards|after\s+that|after(?=\s*(?:[.,;!?)]|$)))"),
             ("at", rf"(?:@\s*|\b(?:(?:starting|beginning|start|begin|only)\s+)?"
                    rf"(?:at|from|after|around|about|by|in|on|past|since|t\s*=)\s+"
                    rf"(?:about\s+|around\s+|exactly\s+)?){_TIME}(?:\s+in(?:to\s+it)?\b)?(?!\s+of\b)"),
@@ -158,7 +158,7 @@ def _spellings(name: str) -> set[str]:
 _GRAMMAR = split_words(
     "negators, stop, fade, relax, then, become, final, first, rest, and, or, but, before, after, slow, sudden, brief, "
     "micro, only, without, except, from, to, keep, double_negation, uneven, low_negation, again, instead, events, "
-    "onwards"
+    "onwards, in_turn"
 )
 
 

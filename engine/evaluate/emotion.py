@@ -3,7 +3,8 @@
 The texts are in `engine/emotion/data/hand_*.jsonl`. `dev` was used, miss by miss, while the code that reads them was
 made; `test` was written by another hand, who had not seen that code, and only its figures were looked at. A text's
 expectation names AU codes that must be active, and codes that may be: `"4 7 | 5 9"`; `"23/24"` is met by either,
-`"12L"` by the left side alone. Head and gaze codes (51–64) are free unless asked for.
+`"12L"` by the left side alone, as in orders, beginnings and ends. Head and gaze codes (51–64) are free unless asked
+for.
 """
 
 from __future__ import annotations
@@ -87,8 +88,10 @@ class Face:
                         sides[code] = np.maximum(sides.get(code, 0.0), strength)
 
     def value(self, code: str) -> np.ndarray:
+        """[T] of a code: "12L" on that side alone, "12" on the side that shows more of it."""
         zero = np.zeros(len(self.times))
-        return np.maximum(self.left.get(code, zero), self.right.get(code, zero))
+        sides = {"L": (self.left,), "R": (self.right,)}.get(code[-1], (self.left, self.right))
+        return np.max([side.get(_plain(code), zero) for side in sides], axis=0)
 
     def active(self, when: float | None) -> set[str]:
         pick = slice(None) if when is None else int(np.argmin(np.abs(self.times - when)))
@@ -101,7 +104,7 @@ class Face:
         return self._crossing(codes, -1)
 
     def _crossing(self, codes: Sequence[str], which: int) -> float | None:
-        value = np.max([self.value(_plain(code)) for code in codes], axis=0)
+        value = np.max([self.value(code) for code in codes], axis=0)
         if value.max() < ACTIVE:
             return None
         return float(self.times[np.flatnonzero(value >= value.max() / 2)[which]])
@@ -164,7 +167,7 @@ def judge(case: dict, curves: Curves, score: Score) -> None:
 def _activation(text: str, face: Face, when: float | None, wanted: str, score: Score) -> None:
     must, _, may = wanted.partition("|")
     active = face.active(when)
-    allowed = set(may.split()) | {str(code) for code in range(51, 65)}
+    allowed = {_plain(code) for code in may.split()} | {str(code) for code in range(51, 65)}
     for item in must.split():
         choices = item.split("/")
         allowed |= {_plain(code) for code in choices}
