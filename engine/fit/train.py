@@ -77,6 +77,9 @@ TILT = 0.05
 """Half the sine of the angle by which a Gaussian on a surface may lean out of it."""
 VIEW_RANGE = 0.12
 """How much a colour may change with the direction of view."""
+CLOTH_VIEW_RANGE = 0.03
+"""The same for clothes, red, green and blue alike: their sheen has no hue, and from where no picture was taken what few
+pictures taught would be stains."""
 EVEN, EVEN_EVERY, EVEN_NEIGHBOURS = 0.25, 10, 6
 """How far, every so many steps, the skin's dependence on the view goes towards the mean of so many neighbours:
 highlights are broad, and few views leave each Gaussian alone with too few of them."""
@@ -148,11 +151,12 @@ class Fit:
         self.colour_reach = np.array(limits, np.float32)[kind][:, None]
         closing = np.isin(kind, [KINDS.index(name) for name in ("skin", "inside", "clothes")])
         self.closing = np.flatnonzero(closing)
+        self.clothes = np.flatnonzero(kind == KINDS.index("clothes"))
         self.near = np.zeros((0, 1), np.int64)
         self.least_opacity = np.where(strand, -4.0, np.where(closing, 1.2, 0.3)).astype(np.float32)
         self.least_scale = self.start.log_scale + SIZE_RANGE[0]
-        cover = np.where(kind[self.closing] == KINDS.index("clothes"), CLOTH_COVER, LEAST_COVER)
-        self.least_scale[self.closing, :2] = self.start.log_scale[self.closing, :2] + cover[:, None]
+        self.least_scale[self.closing, :2] = self.start.log_scale[self.closing, :2] + LEAST_COVER
+        self.least_scale[self.clothes, :2] = self.start.log_scale[self.clothes, :2] + CLOTH_COVER
         largest = np.array([LARGEST.get(name, 0.004) for name in KINDS], np.float32)
         for number in np.unique(kind):  # few Gaussians are large ones
             largest[number] = max(largest[number], 1.6 * np.median(scale[kind == number, :2]))
@@ -277,6 +281,8 @@ class Fit:
         np.clip(p.log_scale, self.least_scale, self.most_scale, out=p.log_scale)
         np.clip(p.sh[:, 0], start.sh[:, 0] - self.colour_reach, start.sh[:, 0] + self.colour_reach, out=p.sh[:, 0])
         np.clip(p.sh[:, 1:], -VIEW_RANGE / SH_1, VIEW_RANGE / SH_1, out=p.sh[:, 1:])
+        sheen = p.sh[self.clothes, 1:].mean(axis=2, keepdims=True)
+        p.sh[self.clothes, 1:] = np.clip(sheen, -CLOTH_VIEW_RANGE / SH_1, CLOTH_VIEW_RANGE / SH_1)
         logit = p.opacity_logit[self.closing]
         p.opacity_logit[self.closing] = logit + np.float32(FIRMNESS) * (logit < FIRM)
         np.clip(p.opacity_logit, self.least_opacity, 7.0, out=p.opacity_logit)
