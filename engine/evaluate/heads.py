@@ -123,7 +123,9 @@ def _folders(entries: list[str]) -> dict[str, Path]:
 
 def _table(shots: list[held_out.Shot], every: bool) -> str:
     still, moved = [s for s in shots if not s.expressive], [s for s in shots if s.expressive]
+    unseen = [shot for shot in moved if shot.unseen]
     rows = [(f"neutral ({len(still)})", still, False), (f"expressions ({len(moved)})", moved, False)]
+    rows += [(f"… unseen ({len(unseen)})", unseen, False)]
     rows += [(f"all ({len(shots)})", shots, False), ("all, no appearance", shots, True)]
     if every:
         rows += [(Path(shot.view.image).stem, [shot], False) for shot in shots]

@@ -48,12 +48,14 @@ class Shot:
     """One held-out picture and what the head makes of it.
 
     Attributes:
+        unseen: No fitted picture shows this expression.
         figures, plain: Name in `FIGURES` → value, with the dynamic appearance and without it.
         wanted, found: sRGB on grey [H, W, 3], 0–1.
     """
 
     view: View
     expressive: bool
+    unseen: bool
     figures: dict[str, float]
     plain: dict[str, float]
     wanted: np.ndarray = field(repr=False)
@@ -99,7 +101,8 @@ def measure(head: Head, dataset: Dataset) -> list[Shot]:
     if head["mesh.vertices"].shape != dataset.rig["mesh.vertices"].shape:
         raise MienError(f"The dataset {dataset.folder} has another mesh than {head.name}; give the head's own dataset.")
     taken = dataset.taken()
-    views = [view for view, kept in zip(taken, datasets.held_out(taken), strict=True) if kept]
+    split = list(zip(taken, datasets.held_out(taken), strict=True))
+    views, fitted = [view for view, kept in split if kept], {view.pose for view, kept in split if not kept}
     full, plain, backend = Deformer(head), Deformer(head, appearance=False), CpuBackend()
     shots = []
     for view in views:
@@ -117,6 +120,7 @@ def measure(head: Head, dataset: Dataset) -> list[Shot]:
             Shot(
                 view,
                 any(units.values()),
+                view.pose not in fitted,
                 compare(found, wanted, alpha > 0.5, regions),
                 compare(without, wanted, alpha > 0.5, regions),
                 wanted,

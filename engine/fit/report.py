@@ -60,10 +60,13 @@ def by_pose(rows: Sequence[dict[str, object]]) -> dict[str, dict[str, float]]:
 
 
 def split(rows: Sequence[dict[str, object]], fit: Fit) -> dict[str, dict[str, float]]:
-    """`means` of neutral pictures, of expressions and of all."""
+    """`means` of neutral pictures, of expressions, of those expressions that no fitted picture shows, and of all."""
+    fitted = {photo.view.pose for photo in fit.train_photos}
     still = [row for row in rows if not any(fit.units[str(row["pose"])].values())]
     moved = [row for row in rows if any(fit.units[str(row["pose"])].values())]
-    return {name: means(own) for name, own in (("neutral", still), ("expressions", moved), ("all", rows)) if own}
+    unseen = [row for row in moved if row["pose"] not in fitted]
+    groups = (("neutral", still), ("expressions", moved), ("unseen", unseen), ("all", rows))
+    return {name: means(own) for name, own in groups if own}
 
 
 def table(figures: dict[str, dict[str, float]]) -> str:

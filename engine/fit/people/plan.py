@@ -55,6 +55,9 @@ POSES: dict[str, dict[str, float]] = {
     "tongue": {"jawOpen": 0.5, "tongueOut": 1.0},
     "chin": {"mouthShrugLower": 1.0, "mouthShrugUpper": 0.5},
     "ooh": {"mouthFunnel": 1.0},
+    "laugh": {"mouthSmile": 0.8, "cheekSquint": 0.7, "eyeSquint": 0.4, "jawOpen": 0.45},
+    "vowel": {"mouthFunnel": 0.5, "jawOpen": 0.35, "browInnerUp": 0.5, "browOuterUp": 0.3},
+    "disgust": {"noseSneer": 0.6, "mouthUpperUpLeft": 0.6, "browDown": 0.5, "eyeSquint": 0.5, "mouthShrugLower": 0.4},
 }  # fmt: skip
 #: Pose → (azimuth, elevation) of its face views, the most telling first. What is held out has two sides at least, as
 #: one hides half of what a unit changes.
@@ -108,6 +111,8 @@ FACE_HELD_OUT = (
     "scowl",
     "funnel",
 )
+UNSEEN = ("laugh", "vowel", "disgust")
+"""Poses of which every picture is held out: mixtures that a fit knows only by their units."""
 #: What the neutral head is seen in: (azimuth, elevation) from all round, of the bust with its cut ends from outside,
 #: above and below, and from below into what hair hides …
 WHOLE = ((0, 0), (-34, 4), (36, -6), (-80, 2), (84, 8), (-130, 6), (132, 0), (180, 8), (10, 48), (180, 52), (-60, 14),
@@ -152,6 +157,8 @@ def views(head: Anatomy, size: int) -> list[View]:
             take(pose, direction, *near[what])
         if pose in FACE_HELD_OUT:
             take(pose, (15, 3), face, 13.5, True)
+    for pose in UNSEEN:
+        take(pose, (15, 3), face, 13.5, True)
     return result
 
 
