@@ -276,11 +276,12 @@ def _is_behind(tag: Tag, current: list[Tag], coming: list[Tag]) -> bool:
     if (
         tag.text in _LEADING_ONLY
         or not tag.text[0].isalpha()
-        or tag.text.endswith((" to", " into", " with", " by", " in", " on"))
+        or (tag.text.endswith((" to", " into", " with", " by", " in", " on")) and not tag.text.startswith("to "))
     ):
         return False
+    coming = coming[1:] if coming and ("at" in coming[0] or "bare" in coming[0]) else coming
     edge = not coming or any(kind in coming[0] for kind in ("mark", "stop_mark", "and", "but", "then", "final", "or"))
-    return edge and _has_content(current)
+    return edge and (_has_content(current) or any("side" in tag for tag in current))
 
 
 def _from_here_to(current: list[Tag], coming: list[Tag]) -> bool:
@@ -482,7 +483,8 @@ _LESSENED = frozenset(["less", "weaker", "lesser", "smaller", "lighter", "fainte
 def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
     tags = clause.tags = _without_looks(clause.tags)
     if memory.sentence != clause.sentence:
-        memory.sentence, memory.pending = clause.sentence, None
+        waits = all(any(kind in tag for kind in ("verb", "degree", "side", "one", "only")) for tag in tags)
+        memory.sentence, memory.pending = clause.sentence, (memory.pending or None) if waits else None
     parts = [(place, tag["part"]) for place, tag in enumerate(tags) if "part" in tag]
     named = any(_is_plain(tag) for tag in tags)
     looks = bool(parts) and all(name == "gaze" for _, name in parts)
@@ -514,6 +516,8 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
         elif "facs" in tag and "verb" in tag and any(verb_of(name, tag["verb"]) == tag["verb"] for _, name in parts):
             verbs.append((place, tag["verb"], tag.text))  # "puff the cheeks"
         elif "facs" in tag and "act" not in tag:
+            if any(other.readings.get("verb") == "still" for other in tags) and not any("value" in t for t in tags):
+                negations.append(-1)  # "eyeBlinkLeft untouched"
             clause.heads.append(Head("facs", tag["facs"], tag.text, place))
             region_of = data("aus")["aus"].get(tag["facs"][0][0], {}).get("region")
             if region_of in data("actions")["parts"]:  # "eyes closed, then wide open"
@@ -542,6 +546,8 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             tag.readings = {"situation": (tag["emotion"][0], 0.75)}
         elif tag.readings.get("verb") == "deflate" and _fits(memory.part, "deflate"):
             verbs.append((place, "deflate", tag.text))  # "at four seconds it deflates"
+        elif "emotion" in tag and "relax" in tag and memory.part and not (sides or parts) and _is_rest(tag, tags):
+            clause.heads.append(Head("emotion", ("neutral", 1.0), tag.text, place))  # "at the beginning it is relaxed"
         elif "emotion" in tag and "relax" in tag and sides and not parts:
             clause.denied = clause.relax = True  # "… while the other half is relaxed"
         elif "emotion" in tag and parts and not looks and _is_rest(tag, tags):
@@ -807,6 +813,7 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
         ][:1]
         still = any(tag.readings.get("verb") == "still" for tag in clause.tags)
         held = {side for _, side in sides} <= memory.moved_sides
+        held = held or any(tag.text.endswith(" one") for tag in clause.tags)
         parts = [] if memory.part and (held or not still) else parts
         verbs = verbs or [(place, clause.tags[place]["verb"], clause.tags[place].text) for place, _ in parts]
     names = [name for _, name in parts]
@@ -832,14 +839,14 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
             continue
         if (
             not named
-            and not sides
+            and {side for _, side in sides if side in _FLIP} <= memory.moved_sides
             and name in memory.moved
             and "up" in memory.verbs
             and near
             and near[0][2] in _LETTING_GO
         ):
             clause.relax = True  # "the brows go up; then they drop"
-            clause.heads.append(Head("part", name, near[0][2], place, side=memory.side))
+            clause.heads.append(Head("part", name, near[0][2], place, side="?" if sides else memory.side))
             continue
         fitting = [verb_of(name, verb) for _, verb, _ in near if verb in known]
         fitting = fitting or [
@@ -942,7 +949,11 @@ def _is_kept(clause: Clause, name: str, verbs, negations, memory: Memory) -> boo
     bare = not any("part" in tag or "side" in tag for tag in clause.tags)
     sides = {tag["side"] for tag in clause.tags if tag.readings.get("side") in _FLIP}
     if name in memory.moved and not clause.heads and (bare or (sides and sides <= memory.moved_sides)):
-        clause.denied = clause.denied or bool(sides)
+        if clause.only and len(sides) == 1 and any("at" in tag for tag in clause.tags):
+            clause.relax = True  # "at 2 s only the left one stays up": the other goes
+            clause.heads.append(Head("part", name, clause.source, verbs[0][0], side=_FLIP[next(iter(sides))]))
+        else:
+            clause.denied = clause.denied or bool(sides)
         return True
     source = " ".join(tag.text for tag in clause.tags if "part" in tag or "verb" in tag or "side" in tag)
     clause.heads.append(Head("part", name, source, verbs[0][0], side="?", kept=True))
@@ -1101,7 +1112,8 @@ def _reach(found: list[Clause]) -> None:
         if not goal.leads & {"before", "before_next"} or [head.kind for head in goal.heads] != ["move"]:
             continue
         moves = [(clause, head) for clause in found[:place] for head in clause.heads if head.kind == "move"]
-        if not moves or moves[-1][0].sentence != goal.sentence or goal.time or goal.heads[0].negated:
+        named = any("part" in tag for tag in goal.tags)
+        if named or not moves or moves[-1][0].sentence != goal.sentence or goal.time or goal.heads[0].negated:
             continue
         clause, head = moves[-1]
         reached, part = goal.heads[0], part_family(head.value[0])
@@ -1123,7 +1135,8 @@ def opposed(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 #: Movements of a part that cannot be made at once.
 OPPOSITE = (
     {"up", "down"}, {"open", "close"}, {"wide", "close"}, {"wide", "narrow"}, {"left", "right"}, {"puff", "suck"},
-    {"tilt left", "tilt right"},
+    {"tilt left", "tilt right"}, {"press", "open"}, {"tight", "open"}, {"pucker", "stretch"},
+    {"pucker", "wide"},
 )  # fmt: skip
 
 

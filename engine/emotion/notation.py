@@ -39,8 +39,54 @@ _CONTRACTIONS = (
 )  # fmt: skip
 
 
+#: Phrases that are put aside before anything else is read.
+_PERSONS = r"(?:the|his|her|their|its|he|she|they|it|any|an?|your|my)"
 #: Turns of phrase put into the words that the lists know: "as wide as they go", "way up", "a smile from then on".
 _TURNS = (
+    (re.compile(r"\b(?:when|once|after|as soon as) (?:he|she|it|they|the) (?:has|have|is|are) (?:finished|done|through)"
+                r"(?: with)? (?=[a-z])"), "after "),
+    (re.compile(r"\bnot ([^,.;]+?) yet ?[-–,;:]+ ?(?:but )?first ([^.;]+)"), r"first \2, then \1"),
+    (re.compile(r"\b(before|after|once|when|as soon as) (he|she|they|it) ([^,.;]+?) \2 (?=[a-z])"), r"\1 \2 \3, \2 "),
+    (re.compile(r"\b((?:brow|eyebrow|corner|cheek|lid|lip|mouth|chin|head|eye|nostril)s?|one|left|right|both) up "
+                r"(?=until|till)"),
+     r"\1 raised "),
+    (re.compile(r"\b((?:eye|lid|eyelid|mouth|lip)s?|one) closes (?=on|in|with)"), r"\1 shuts "),
+    (re.compile(r"\b(?:except for|apart from|other than|aside from) ([^,.;]+), (?:which|that|who) "), r"\1 "),
+    (re.compile(r"\b(?:humou?r|mirth|joy|cheer|warmth|blood)less(?:ly)? (smile|grin|laugh)"), r"cold \1"),
+    (re.compile(r", one (?=(?:in|that|which|where|with)\b)"), ", "),
+    (re.compile(rf",? and there,? (?={_PERSONS}\b)"), ", then "),
+    (re.compile(r"\b(bilat|inf|sup|med|lat|maj|min)\.(?=[,; ]|$)"), r"\1"),
+    (re.compile(r"\b(?:possibly|physically|humanly) (?=can\b|could\b|possible\b)"), ""),
+    (re.compile(r"\b(drops?|dropped|falls?|sinks?|hangs?|lowered|lowers|down) as low as (?:possible|(?:it|they|"
+                r"you|he|she) "
+                r"(?:can|could|goes?|will)(?: go)?)"), r"\1 to the max"),
+    (re.compile(r"\bas low as (?=possible|(?:it|they|you|he|she) (?:can|could|goes?|will))"), "down as much as "),
+    (re.compile(r"\b(?:not until|only (?:after|when|once)) (?:that|this|then|it is there|[a-z]+ (?:is|"
+                r"are) (?:there|done|over))"
+                rf",? (?:(?:does|do|will|did|should|may|can|is|are) )?(?={_PERSONS}\b)"), "then "),
+    (re.compile(r"\b(?:not until|only (?:after|when|once)) ([^,.;]+?),? (?:does|do|will|did|should|may|"
+                rf"can) (?={_PERSONS}\b)"),
+     r"once \1, "),
+    (re.compile(r",? (?:and )?(?:that )?(?:it|this) (?:comes?|happens?|starts?|begins?|arrives?|occurs?|appears?|"
+                r"should (?:come|happen|start|begin)) (?=(?:in )?(?:at|on|after|from) (?:the )?(?:\d|frame|second|"
+                r"one |two |three |"
+                r"four |five ))"), " "),
+    (re.compile(r"\b(left|right|other)(?: (?:one|side))? comes? (?:right |just )?after(?: it| that)?\b"),
+     r"\1 one follows"),
+    (re.compile(r"\b(?:the )?(left|right|other)( one| side)?\? "), r"\1\2 "),
+    (re.compile(r"\bleave (?:it|that|them)(?: (?:be|alone|there))?(?=\s*(?:[.,;!]|$))"), "motionless"),
+    (re.compile(r"\bkeep(?:s|ing)? ((?:[\w']+ ){1,5}?)(?:(?:right |well |completely )?out of (?:it|"
+                r"this))\b"), r"\1motionless"),
+    (re.compile(r"\b(fades?|drains?|dies|melts) (?:in|on|from) (?:the |his |her )?(left|right)\b"
+                r"(?! (?:side )?to\b)"), r"\1 away on the \2"),
+    (re.compile(r"\b(?:until |till )?(?:nothing|none|little|much|what|not much) (?:is |of it is |"
+                r"that is )?left(?: of (?:it|them))?\b"), ""),
+    (re.compile(r"\bonto (?:the |his |her |their )?(left|right) shoulder\b"), r"\1"),
+    (re.compile(r"\b(left|right|other) ((?:[a-z]+ )?(?:side|half|corner|brow|eye|one)) (?:has|have) not (?:got|"
+                r"heard|received|"
+                r"had) [^,.;]*"), r"\1 \2 motionless"),
+    (re.compile(r"\b(midway|halfway|half way) (?:through|into|in) (?:the|these|this|those|its) (?:[\d.]+|"
+                r"[a-z]+) ?(?:s|sec\w*)\b"), r"\1"),
     (re.compile(r"\bas (?!far\b|much\b|hard\b|soon\b|if\b|though\b)(\w+(?: open| shut| apart)?) as "
                 r"(?:possible|(?:it|they|you|he|she|we|i|one) (?:can|could|go(?:es)?|will|gets?)(?: go| get| be)?\b)"),
      r"\1 to the max"),
@@ -95,8 +141,9 @@ _TURNS = (
                 r"do (?:anything|a thing)|emote)(?: a muscle)?(?= (?:until|till?|before) )"), "neutral"),
     (re.compile(r"\bno (?:change|movement|expression|reaction|emotion)s?(?: at all)?(?= (?:until|till?|before|for|"
                 r"up) )"), "neutral"),
-    (re.compile(r"\b((?:until|till?|before|at) (?:[^,.;]{1,24}(?:s|\d))),? (?:at which point|when|whereupon|where)\b"),
-     r"\1, then"),
+    (re.compile(r"\b((?:until|till?|before|at|up to) (?:[^,.;]{1,24}(?:s|\d))),? (?:at which point|when|whereupon|"
+                r"where|"
+                r"and there|and that is when)\b"), r"\1, then"),
     (re.compile(r"\b(?:do|does|did|will|would|should|can|could|must|let)? ?not (?:ever )?"
                 r"(?:move|change|budge|stir|react|participate|join(?: in)?|take part|follow(?: suit)?|shift|flinch|"
                 r"respond|"
@@ -158,6 +205,17 @@ _NO_UNIT = r"(?!\s*(?:%|per\s?cent|:\d|[-–]|(?!(?:and|then|but|while)\b)\w))(?
 _CLOCK = rf"\d?\d:\d\d(?:\.\d+)?|frame \d+|(?:\d+(?:\.\d+)?|{_COUNTED})(?: ?(?:s|secs?|seconds?)\b)?"
 #: Times in other notations → "2 s", "at 2 s", "from 1 s to 3 s".
 _TIME_FORMS = (
+    (re.compile(r"\bfrom the (first|second|third|fourth) second (?:to|until|till) the (second|third|fourth|fifth|"
+                r"sixth)\b"
+                r"(?! second)"), lambda m: f"from {_ORDINALS[m[1]]} s to {_ORDINALS[m[2]]} s"),
+    (re.compile(r"\b(by|at|until|till|from) the (first|second|third|fourth|fifth|sixth)(?: second)?(?=\s*(?:[.,;]|$))"),
+     lambda m: f"{m[1]} {_ORDINALS[m[2]]} s"),
+    (re.compile(r"\b(?:linear(?:ly)? )?(?:ramp(?:s|ed|ing)?|builds?|building|grows?|growing|mounts?|intensif(?:y|"
+                r"ies)|increases?|"
+                r"swells?|rises?)(?: (?:up|slowly|steadily|gradually|linearly|evenly))* ((?:[\d.]+ ?%? ?(?:to|->|"
+                r"-|–|→) ?[\d.]+ ?%? )?)"
+                rf"(?:from|between) ({_CLOCK}) (?:to|and|until|till) ({_CLOCK})(?![\d.]*\d)"), lambda m: _ramp(m)),
+    (re.compile(r"(?<![\d.:])(\d*\.?\d+) ?%? ?(?:->|→|=>) ?(\d*\.?\d+)( ?%)?(?! ?(?:s\b|sec|f\b))(?![.:\d])"), r"\2\3"),
     (re.compile(rf"\b(?:(?:goes|comes|fades|switched|pops|cuts) )?(?:in|on) (?:(?:at|on|by|@) ?)?({_CLOCK})"
                 rf"(?:,| and|, and|;|,? then)? (?:(?:goes|comes|fades|switched|pops|cuts) )?(?:out|off)(?: again)? "
                 rf"(?:(?:at|on|by|@) ?)?({_CLOCK})(?![\d.]*\d)"),
@@ -228,6 +286,15 @@ _TIME_FORMS = (
     (re.compile(r"\b(\d+) ?f\b"), r"frame \1"),
     (re.compile(r"\b(?:f|fr|frame) ?#? ?(\d+)\b(?!\.\d)"), r"frame \1"),
 )  # fmt: skip
+
+
+def _ramp(found: re.Match) -> str:
+    """ "Builds from 1 s to 3 s": begins at 1 s and takes two seconds."""
+    value = re.search(r"[\d.]+ ?%? $", found[1])
+    start, end = number(found[2].rstrip(" second")), number(found[3].rstrip(" second"))
+    if start is None or end is None or end <= start:
+        return found[0]
+    return f"{value[0] if value else ''}at {start:g} s over {end - start:g} s"
 
 
 def _with_unit(time: str) -> str:
@@ -338,7 +405,7 @@ def _time_codes(text: str) -> str:
 
 def _one_time_form(text: str) -> str:
     """Times in the notations of scripts, clocks, lists and frame counts → those that the scanner knows."""
-    text = _leading_times(text)
+    text = _leading_times(_shared_times(text))
     for pattern, replacement in _TIME_FORMS:
         text = pattern.sub(replacement, text)
     spans = [(found[1], found[2]) for found in _BARE_SPAN.finditer(text)]
@@ -361,6 +428,30 @@ def _one_time_form(text: str) -> str:
     return text
 
 
+def _shared_times(text: str) -> str:
+    """ "Neutral / fear / neutral, cuts at 1 s and 3 s", "a smile and a frown at 1 s and 3 s respectively": each has its
+    time."""
+    found = _SHARED.search(text)
+    if not found:
+        return text
+    times = [_with_unit(entry[0]) for entry in re.finditer(_CLOCK, found[3])]
+    items = [item for item in re.split(r"\s*(?:/|->|→|>|,? (?:then|and)\b|[,;])\s*", found[1]) if item.strip()]
+    first = [""] if found[2] else []
+    if not (found[2] or found[4]) or len(items) != len(times) + len(first):
+        return text
+    starts = first + [f"at {time} " for time in times]
+    return text[: found.start()] + ", then ".join(f"{when}{item}" for when, item in zip(starts, items, strict=True)) + (
+        text[found.end() :]
+    )
+
+
+_SHARED = re.compile(
+    r"(?:^|(?<=[.:] ))([^.:]+?)[,;]? (?:((?:cuts|changes|switch(?:es)?|transitions|changeovers?|cutting|"
+                r"changing)(?: over)?) )?"
+    rf"(?:at|on) ((?:{_CLOCK})(?:(?:,| and|, and) (?:at )?(?:{_CLOCK}))+)(,? respectively)?(?=\s*(?:[.;]|$))"
+)
+
+
 def _leading_times(text: str) -> str:
     """ "1.0 cheeks puff out; 2.5 they deflate": numbers that lead their phrases, and rise, are times."""
     values = [float(found[1]) for found in _LEADING.finditer(text)]
@@ -380,7 +471,7 @@ _TRAILING = re.compile(
     r"(?<=[a-z])( (?:corner|brow|eyebrow|eye|lid|cheek|side|one|left|right)) (\d+\.\d+)(?=\s*(?:[,;]|$))"
 )
 _LEADING = re.compile(
-    r"(?:(?<=^)|(?<=[;/|\n,.] )|(?<=[;/|\n]))(\d+(?:\.\d+)?)(?: ?[-–:])? (?=[a-z]{2})"
+    r"(?:(?<=^)|(?<=[;/|\n,.] )|(?<=[;/|\n]))(\d+(?:\.\d+)?)(?: ?[-–:])? (?=[a-z])"
     r"(?!s\b|sec|of\b|frames?\b|beats?\b|fps\b)"
 )
 

@@ -105,7 +105,7 @@ def understand(text: str, words: Sequence[Spoken] = (), meaning: bool = True) ->
         raise MienError(
             f"The direction is {len(text)} characters long; at most {MAX_CHARACTERS} are read, so shorten it."
         )
-    clean = normal(text)
+    clean = normal(_between_words(text, words))
     notes: list[str] = []
     found = _place_words(_in_seconds(tags(clean), stated_rate(text)), words, notes)
     clauses = read_clauses(found, notes)
@@ -114,6 +114,25 @@ def understand(text: str, words: Sequence[Spoken] = (), meaning: bool = True) ->
     uneven = any("uneven" in tag for tag in found)
     _note_unknown(clauses, found, beats, notes)
     return Understanding(text, beats, list(dict.fromkeys(notes)), uneven)
+
+
+def _between_words(text: str, words: Sequence[Spoken]) -> str:
+    """A script with directions in brackets inside the line that is spoken → each direction at its pause.
+
+    "You came back. [joy] You really came back." becomes "at 1.5 s joy" where that pause is around 1.5 s.
+    """
+    pieces = re.split(r"[\[(]([^\[\]()]+)[\])]", text)
+    spoken = [re.findall(r"[\w']+", piece.lower()) for piece in pieces[::2]]
+    line = [re.sub(r"[^\w']", "", word.text.lower()) for word in words]
+    if len(pieces) < 3 or not line or list(itertools.chain(*spoken)) != line:
+        return text
+    result, place = [], 0
+    for said, direction in zip(spoken, pieces[1::2], strict=False):
+        place += len(said)
+        before = words[place - 1].end if place else 0.0
+        after = words[place].start if place < len(words) else before + 0.4
+        result.append(f"at {max(0.0, 0.5 * (before + after)):.2f} s {direction.strip()}.")
+    return " ".join(result)
 
 
 # ── words of the line ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -243,6 +262,7 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
     """Clauses → beats with orders."""
     _settle_relations(clauses)
     _settle_denied_times(clauses)
+    _settle_asides(clauses)
     _settle_turns(clauses)
     _settle_events(clauses)
     beats: list[Beat] = [Beat()]
@@ -289,6 +309,9 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
                 started = started or "lasting" in own
             if "lasting" in own and apart and not _last_orders(beats):  # "hold for a second, then smile"
                 own["wait"] = own.pop("lasting")
+            coming_then = position + 1 < len(clauses) and "then" in clauses[position + 1].leads
+            if "until" in own and coming_then and _unknown(clause) and not beats[-1].orders:
+                own["at"] = own.pop("until")  # "he listens until 2 s, then he smiles"
             if "wait" in own:
                 wait += float(own["wait"])
             elif "span" in own and spoke == clause.sentence and follows and follows.leads & {"and", "then"}:
@@ -508,6 +531,10 @@ def _settle_relations(clauses: list[Clause]) -> None:
     for place, clause in enumerate(clauses):
         if "after_this" in clause.leads and clause.stop and not clause.heads and place + 1 == len(clauses):
             clause.leads = clause.leads - {"after_this"} | {"then"}  # "anger until 2 s, after we let it go"
+        coming = clauses[place + 1] if place + 1 < len(clauses) else None
+        if "before_next" in clause.leads and clause.heads and coming and coming.silent and coming.side in ("L", "R"):
+            clause.leads.discard("before_next")  # "before the right one goes up, the left one does"
+            coming.leads |= {"after"}
         if clause.silent and clause.side in ("L", "R") and clause.leads & {"before", "after"} and not clause.time:
             clause.again = True  # "the right eye shuts before the left does"
             clause.leads |= {"then"} if "before" in clause.leads else set()
@@ -520,6 +547,14 @@ def _settle_relations(clauses: list[Clause]) -> None:
             if before and not coming:
                 clause.leads.discard(lead)
                 clause.leads.add(other)
+
+
+def _settle_asides(clauses: list[Clause]) -> None:
+    """ "A smile (at 1 s), a frown (at 3 s)": a time in brackets is that of what stands before it."""
+    for clause, aside in itertools.pairwise(clauses):
+        bracket = aside.silent and "paren" in aside.leads and clause.sentence == aside.sentence
+        if bracket and not clause.silent and not clause.time and aside.time.keys() <= {"at", "span"}:
+            clause.time, aside.time = aside.time, {}
 
 
 def _settle_denied_times(clauses: list[Clause]) -> None:
@@ -596,6 +631,8 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
     """ "…, then the other one", "the right one follows at 2 s", "80 % left, 20 % right": what was said before, on
     another side or as much as this. True if the clause is done with."""
     last = _last_orders(beats)[-1]
+    if last.kind == "never":  # "not the left brow. The other one"
+        return False
     timed = bool(set(clause.time) & set(STARTS) or clause.leads & {"then", "final"})
     if clause.degree is not None and timed and not clause.side and last.face.any() and not _unknown(clause):
         louder = replace(
@@ -609,6 +646,12 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
     if not clause.side and not clause.again:
         return False
     sided = last.part.endswith(("L", "R")) or "on the " in last.what
+    if last.in_turn and clause.side and clause.leads & {"then", "final"} and not clause.time:
+        return True  # "…, left first, right second": that is its turn
+    if "first" in clause.leads and clause.side in ("L", "R") and not sided and _has_sides(last) and not clause.time:
+        last.in_turn = True
+        _turn_side(beats, clause.side)
+        return True
     if sided and not clause.again and _unknown(clause) and not clause.leads & {"then", "final"}:
         return True  # "…, since the left one is behind a patch"
     if clause.denied and clause.side and not clause.again:
@@ -747,6 +790,8 @@ def _only_masks(clause: Clause, beats: list[Beat]) -> bool:
     named = np.zeros(len(index), dtype=bool)
     for head in clause.heads:
         named |= region(head.value, head.side)
+    if clause.number == 0 and clause.heads[0].side:
+        return True  # "AU9 left 0.45, right nostril 0"
     negated = clause.heads[0].negated
     if clause.stop or negated or (clause.heads[0].idle and not clause.only):
         return False
@@ -970,7 +1015,7 @@ def _orders(clause: Clause, beats: list[Beat], beat: Beat, notes: list[str]) -> 
     """The orders of one clause."""
     if (clause.relax or clause.stop) and not clause.heads:
         if clause.side in ("L", "R"):  # "the left one relaxes"
-            return [release(slots().mask(slots().aus, clause.side), _head_of(clause), "this side let go")]
+            return [release(slots().sides == clause.side, _head_of(clause), "this side let go")]
         return [neutral("relaxed" if clause.relax else "everything let go", clause.source, let_go=True)]
     regions = [head for head in clause.heads if head.kind == "part" and not head.negated]
     mask = None
@@ -980,9 +1025,9 @@ def _orders(clause: Clause, beats: list[Beat], beat: Beat, notes: list[str]) -> 
     for head in clause.heads:
         if head.kind == "part":
             if head.negated:
-                orders.append(never(region(head.value, head.side), head, f"{head.value} kept still"))
+                orders.append(never(_half(head), head, f"{head.value} kept still"))
             elif clause.relax or clause.stop:
-                orders.append(release(region(head.value, head.side), head, f"{head.value} relaxed"))
+                orders.append(release(_half(head), head, f"{head.value} relaxed"))
             continue
         order = order_of(head, notes)
         if order is None:
@@ -1014,6 +1059,13 @@ def _agree_on_sides(orders: list[Order]) -> None:
                     make_way(order, moved, side)
 
 
+def _half(head: Head) -> np.ndarray:
+    """The region of a part; of one side, what the sides share (the jaw, say) is no part of it."""
+    whole = region(head.value, head.side)
+    half = whole & (slots().sides != "") if head.side in ("L", "R") else whole
+    return half if half.any() else whole
+
+
 def _shown_side(order: Order) -> str:
     sides = set(slots().sides[order.face > 0]) - {""}
     return next(iter(sides)) if len(sides) == 1 else ""
@@ -1043,13 +1095,18 @@ def _stop(order: Order, head: Head, beats: list[Beat], beat: Beat, clause: Claus
     ]
     active = any((other.face * (order.mask & (order.face > 0))).any() for other in earlier)
     let_go = release(order.mask & (order.face > 0), head, f"no more {head.source}")
+    if not active and head.side in ("L", "R"):  # "her smile fades on the left at 2 s": it was on both
+        whole = order_of(replace(head, side="", stopped=False), [])
+        order = whole if whole is not None and not _shown_side(whole) else order
     if clause.dies and not active and not clause.time.keys() & {"at", "word", "portion", "span", "edge"}:
         # "A smile that slowly fades": it is there first.
         let_go.pace = 3.0 if clause.time.get("slow") else 1.0
         order.lasting = clause.time.get("lasting")
         beats.insert(beats.index(beat) + 1, Beat([let_go]))
         return [order]
-    if not active and beat.start is not None and clause.time.keys() & {"at", "word", "portion", "span"}:
+    if not active and beat.start is not None and clause.time.keys() & {"at", "word", "portion", "span", "edge"}:
+        if "edge" in clause.time:  # "melts away over the last two seconds"
+            let_go.over = clause.time["edge"][1]
         if "span" in clause.time:  # "fades out between 2 and 3 s"
             let_go.over = clause.time["span"][1] - clause.time["span"][0]
         first = Beat([order], start=0.0)

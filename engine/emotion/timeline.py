@@ -18,7 +18,7 @@ from ..contract.curves import Curves
 from ..contract.errors import MienError
 from .clauses import opposed
 from .orders import Order
-from .tables import emotions, slots
+from .tables import data, emotions, slots
 from .text import Beat, Understanding
 
 BEAT_SECONDS = 2.0
@@ -356,7 +356,7 @@ def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
     ]
     cleared = max(let_go, default=-1.0)
     added, exact = np.zeros(size), np.zeros(size, dtype=bool)
-    firm = np.zeros(size, dtype=bool)
+    firm, placed = np.zeros(size, dtype=bool), np.full(size, -1.0)
     moved: dict[str, tuple[np.ndarray, _Span]] = {}
     for span in sorted(here, key=lambda entry: (entry.start, entry.beat)):
         order = span.order
@@ -368,6 +368,9 @@ def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
                 added, firm = np.where(gone, 0.0, added), firm & ~gone
             if order.part:
                 moved[order.part] = order.mask, span
+            ousted = _opposed_codes(order) & (placed < span.start)
+            added, firm = np.where(ousted, 0.0, added), firm & ~ousted
+            placed = np.where(order.mask, span.start, placed)
             added = np.where(order.mask, order.face * span.sign, added)
             exact = np.where(order.mask, order.exact, exact)
             firm = np.where(order.mask, order.firm and span.start >= since, firm)
@@ -401,6 +404,17 @@ def _replaced(span: _Span, moved: dict[str, tuple[np.ndarray, _Span]]) -> list[s
         return other.beat == span.beat and not opposed(other.order.verbs, span.order.verbs)
 
     return [name for name, (_, other) in moved.items() if part and name.rstrip("LR") == family and not together(other)]
+
+
+def _opposed_codes(order: Order) -> np.ndarray:
+    """[S] what a movement leaves no room for, of what was there before it: lips that part are no longer pressed."""
+    index, result = slots(), np.zeros(len(slots()), dtype=bool)
+    for rule in data("aus")["opposing"] if order.brief is None else ():
+        for mine, others in ((rule["a"], rule["b"]), (rule["b"], rule["a"])):
+            if rule["strength"] >= 0.9 and (order.face[np.isin(index.codes, mine)] > 0.3).any():
+                result |= np.isin(index.codes, others) & ~order.mask
+    shown = set(index.sides[order.face > 0]) - {""}
+    return result & ((index.sides == next(iter(shown))) | (index.sides == "")) if len(shown) == 1 else result
 
 
 def _side_mask(part: str) -> np.ndarray:

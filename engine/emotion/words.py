@@ -226,6 +226,9 @@ def _add_codes(trie: _Trie, parts: set[str]) -> None:
     for code, row in [*table["aus"].items(), *table["stand_ins"].items()]:
         if code != "30M":  # "stretch the mouth sideways" is not it
             trie.add(row["name"], "facs", [(code, "", None)])
+    for codes, phrases in table["muscles"].items():  # the names of muscles in anatomy, for the codes that they move
+        for phrase in split_words(phrases):
+            trie.add(phrase, "facs", [(code, "", None) for code in codes.split("+")])
     for code, name in table["missing"].items():
         trie.add(name, "facs", [(code, "", None)])
     for entry in contract.CHANNELS:
