@@ -75,11 +75,11 @@ FACING = 0.02
 """Metres that a right angle between two normals counts for, about, where colours are lent."""
 TILT = 0.05
 """Half the sine of the angle by which a Gaussian on a surface may lean out of it."""
-VIEW_RANGE = 0.12
-"""How much a colour may change with the direction of view."""
-CLOTH_VIEW_RANGE = 0.03
-"""The same for clothes, red, green and blue alike: their sheen has no hue, and from where no picture was taken what few
-pictures taught would be stains."""
+VIEW_RANGE, CLOTH_VIEW_RANGE = 0.12, 0.03
+"""How much a colour may change with the direction of view; clothes hardly shine."""
+VIEW_HUE = 0.02
+"""How far red, green and blue may change apart: what shines on skin, hair and cloth has no hue, and from where no
+picture was taken a learnt one would be a stain."""
 EVEN, EVEN_EVERY, EVEN_NEIGHBOURS = 0.25, 10, 6
 """How far, every so many steps, the skin's dependence on the view goes towards the mean of so many neighbours:
 highlights are broad, and few views leave each Gaussian alone with too few of them."""
@@ -152,6 +152,8 @@ class Fit:
         closing = np.isin(kind, [KINDS.index(name) for name in ("skin", "inside", "clothes")])
         self.closing = np.flatnonzero(closing)
         self.clothes = np.flatnonzero(kind == KINDS.index("clothes"))
+        self.sheen = np.full((len(kind), 1, 1), VIEW_RANGE / SH_1, np.float32)
+        self.sheen[self.clothes] = CLOTH_VIEW_RANGE / SH_1
         self.near = np.zeros((0, 1), np.int64)
         self.least_opacity = np.where(strand, -4.0, np.where(closing, 1.2, 0.3)).astype(np.float32)
         self.least_scale = self.start.log_scale + SIZE_RANGE[0]
@@ -280,9 +282,9 @@ class Fit:
         p.rotation[self.flat, 1:3] = np.clip(p.rotation[self.flat, 1:3], -TILT, TILT)
         np.clip(p.log_scale, self.least_scale, self.most_scale, out=p.log_scale)
         np.clip(p.sh[:, 0], start.sh[:, 0] - self.colour_reach, start.sh[:, 0] + self.colour_reach, out=p.sh[:, 0])
-        np.clip(p.sh[:, 1:], -VIEW_RANGE / SH_1, VIEW_RANGE / SH_1, out=p.sh[:, 1:])
-        sheen = p.sh[self.clothes, 1:].mean(axis=2, keepdims=True)
-        p.sh[self.clothes, 1:] = np.clip(sheen, -CLOTH_VIEW_RANGE / SH_1, CLOTH_VIEW_RANGE / SH_1)
+        sheen = p.sh[:, 1:].mean(axis=2, keepdims=True)
+        hue = np.clip(p.sh[:, 1:] - sheen, -VIEW_HUE / SH_1, VIEW_HUE / SH_1)
+        p.sh[:, 1:] = np.clip(sheen, -self.sheen, self.sheen) + hue
         logit = p.opacity_logit[self.closing]
         p.opacity_logit[self.closing] = logit + np.float32(FIRMNESS) * (logit < FIRM)
         np.clip(p.opacity_logit, self.least_opacity, 7.0, out=p.opacity_logit)
