@@ -409,3 +409,151 @@ def test_common_words_are_no_misspelt_feelings(word):
 def test_clauses_are_cut_where_movements_alternate():
     found = clauses(tags(normal("left brow up right brow down mouth open")), [])
     assert [clause.source for clause in found] == ["left brow up", "right brow down", "mouth open"]
+
+
+# ── a little grammar: sides × movements × turns of phrase × notations ────────────────────────────────────────────────
+
+#: (part, what it does, how it is then, as an order, channel)
+MOVED = [
+    ("brow", "goes up", "up", "raise the {s} brow", "AU02 Outer Brow Raiser"),
+    ("eye", "closes", "shut", "close the {s} eye", "AU43 Eyes Closed"),
+    ("cheek", "lifts", "up", "raise the {s} cheek", "AU06 Cheek Raiser"),
+    ("brow", "comes down", "down", "lower the {s} brow", "AU04 Brow Lowerer"),
+    ("nostril", "wrinkles", "wrinkled", "wrinkle the {s} nostril", "AU09 Nose Wrinkler"),
+    ("mouth corner", "droops", "down", "pull the {s} mouth corner down", "AU15 Lip Corner Depressor"),
+]  # fmt: skip
+IN_TURN = [
+    "The {a} {p} {v}, then the {b}.", "First the {a} {p} {v}, then the {b} one.",
+    "First the {a}, then the {b} {p} {v}.",
+    "At 1 s the {a} {p} {v} and at 2 s the {b} one does the same.", "both {p}s {w}: {a} first, {b} second",
+    "{p}s {w}, the {a} at 1 s, the {b} at 2 s", "{p} {w} - {a} at 1 s, {b} follows at 2 s",
+    "the {b} {p} {v} after the {a} one", "before the {b} {p} {v}, the {a} one does",
+    "the {a} {p} {v} before the {b} one does", "once the {a} {p} is {w}, the {b} one follows",
+    "[1 s] {a} {p} {w} [2 s] {b} {p} {w}", "{p} {w} {a} at frame 24, {b} at frame 48 (24 fps)",
+    "The {a} {p} leads and {v}, the {b} joins at 2.0.", "{do_a}; when that is done, {do_b}",
+    "start with the {a} {p} {w}, add the {b} one at 2 s", "{a} {p} {w}, half a second after that the {b}",
+    "the {b} {p} {v} half a second after the {a} one", "{p}s {w} one after the other, the {a} one first",
+    "TC 01:00:01:00 {a} {p} {w}. TC 01:00:02:12 {b} {p} {w}. 25 fps",
+]  # fmt: skip
+KEPT = [
+    "Both {p}s {w} at 1 s, at 2 s the {b} one relaxes.", "both {p}s {w}; at 2 s only the {a} one stays.",
+    "{p}s {w} from the start, {b} released at 2 s", "Both {p}s {w} until 2 s, then the {b} one lets go",
+    "both {p}s {w}, the {b} one returns to neutral at 2 s while the {a} one holds",
+]  # fmt: skip
+ALONE = [
+    "{do_a}, leave the {b} one alone", "the {a} {p} {v} while the {b} does not move", "a {p} {v}, the {a} one",
+    "the {a} {p}, not the {b}, {v}", "the {p} {v} on the {a} but not on the {b}", "{p} {w} ({a})",
+    "on the {a} the {p} {v}, on the {b} nothing happens", "on the {a}: {p} {w}. on the {b}: nothing.",
+    "her {a} {p} - and just that one - {v}", "all that moves is the {a} {p}: it {v}", "camera {b} {p} {w}",
+    "except for the {a} {p}, which {v}, the face is blank", "the {a} {p} {v}. The {b}? Leave it.",
+    "keep the {b} {p} out of it and {do_a}",
+]  # fmt: skip
+
+
+def sided(template, left_first):
+    """(direction, channel of the side called a, of the side called b); every template gets one of the movements."""
+    part, verb, where, order, channel = MOVED[sum(map(ord, template)) % len(MOVED)]
+    a, b = ("left", "right") if left_first else ("right", "left")
+    words = {"p": part, "v": verb, "w": where, "a": a, "b": b, "do_a": order.format(s=a), "do_b": order.format(s=b)}
+    return template.format(**words), f"{channel}.{a[0].upper()}", f"{channel}.{b[0].upper()}"
+
+
+@pytest.mark.parametrize("left_first", [True, False])
+@pytest.mark.parametrize("template", IN_TURN)
+def test_one_side_and_then_the_other(template, left_first):
+    text, one, other = sided(template, left_first)
+    assert begins(text, one) < begins(text, other), text
+
+
+@pytest.mark.parametrize("left_first", [True, False])
+@pytest.mark.parametrize("template", KEPT)
+def test_one_side_lets_go_and_the_other_stays(template, left_first):
+    text, kept, let_go = sided(template, left_first)
+    assert ends(text, let_go, duration=4.0) == pytest.approx(2.0, abs=0.45), text
+    assert ends(text, kept, duration=4.0) == pytest.approx(4.0, abs=0.1), text
+
+
+@pytest.mark.parametrize("left_first", [True, False])
+@pytest.mark.parametrize("template", ALONE)
+def test_one_side_alone(template, left_first):
+    text, moved, still = sided(template, left_first)
+    assert top(text, moved) > 0.3, text
+    assert top(text, still) < 0.5 * top(text, moved), text
+
+
+#: (as an order, in the third person, as a name, channel)
+DONE = [
+    ("smile", "smiles", "a smile", "AU12 Lip Corner Puller.L"), ("frown", "frowns", "a frown", "AU04 Brow Lowerer.L"),
+    ("pucker the lips", "puckers the lips", "puckered lips", "AU18 Lip Pucker"),
+    ("raise the brows", "raises the brows", "raised brows", "AU02 Outer Brow Raiser.L"),
+    ("close the eyes", "closes the eyes", "closed eyes", "AU43 Eyes Closed.L"),
+    ("wrinkle the nose", "wrinkles the nose", "a wrinkled nose", "AU09 Nose Wrinkler.L"),
+    ("puff the cheeks", "puffs the cheeks", "puffed cheeks", "AU34 Puff.L"),
+]  # fmt: skip
+IN_ORDER = [
+    "she {s1} and afterwards {s2}", "he {s1} before he {s2}", "before she {s2} she {s1}", "after she {s1} she {s2}",
+    "he {s1}, whereupon he {s2}", "she {s1}, pauses, and {s2}", "when he has finished with {n1}, {n2}",
+    "not {n2} yet - first {n1}", "start pose: {n1}. end pose: {n2}.", "{n1} to begin with, later {n2}",
+    "not until she {s1} does she {i2}", "{n2} comes after {n1}", "{n1}, and only then {n2}",
+    "{n2} takes over from {n1}",
+]  # fmt: skip
+AT_1_AND_3 = [
+    "{n1} at 1 s, {n2} at 3 s", "{i1} at 0:01 and {i2} at 0:03", "[1] {n1} [3] {n2}", "{n1} (at 1 s), {n2} (at 3 s)",
+    "frame 25: {n1}. Frame 75: {n2}. 25 fps", "{n1} f24, {n2} f72 @24fps", "1.0 {n1}, 3.0 {n2}",
+    "{n2} at 3 s, {n1} at 1 s", "00:00:01:00 {n1}, 00:00:03:00 {n2}, 24 fps", "at 1000 ms {n1}, at 3000 ms {n2}",
+    "a full second of nothing, then {n1}; at three seconds {n2}", "{n1} and {n2} at 1 s and 3 s respectively",
+    "neutral / {n1} / {n2}, cuts at 1 s and 3 s", "he {s1} on second 1 and {s2} on second 3",
+]  # fmt: skip
+FROM_1_TO_3 = [
+    "{n1} between 1 and 3 seconds", "[1-3] {n1}", "he {s1} at 1 s and stops at 3 s", "{n1}, in at 1.0, out at 3.0",
+    "{n1} goes on at 1 s and off at 3 s", "{n1} at 1 s; back to neutral at 3 s", "f24-f72 {n1} @24fps",
+    "at 1 s he {s1}, two seconds later it is over", "{n1} for two seconds, starting at 1 s",
+]  # fmt: skip
+
+
+def done(template):
+    place = sum(map(ord, template)) % len(DONE)
+    one, two = DONE[place], DONE[(place + 1) % len(DONE)]
+    names = []
+    for number, said in (("1", one), ("2", two)):
+        names += [(kind + number, words) for kind, words in zip("isn", said[:3], strict=True)]
+    return template.format(**dict(names)), one[3], two[3]
+
+
+@pytest.mark.parametrize("template", IN_ORDER)
+def test_two_things_in_order(template):
+    text, one, two = done(template)
+    assert begins(text, one) < begins(text, two), text
+
+
+@pytest.mark.parametrize("template", AT_1_AND_3)
+def test_two_times_in_every_notation(template):
+    text, one, two = done(template)
+    assert begins(text, one) == pytest.approx(1.0, abs=0.45), text
+    assert begins(text, two) == pytest.approx(3.0, abs=0.45), text
+
+
+@pytest.mark.parametrize("template", FROM_1_TO_3)
+def test_a_beginning_and_an_end_in_every_notation(template):
+    text, one, _ = done(template)
+    assert begins(text, one, duration=5.0) == pytest.approx(1.0, abs=0.45), text
+    assert ends(text, one, duration=5.0) == pytest.approx(3.0, abs=0.45), text
+
+
+@pytest.mark.parametrize(
+    ("muscle", "channel"),
+    [
+        ("zyg major left 60 %", "AU12 Lip Corner Puller.L"), ("DAO, left only", "AU15 Lip Corner Depressor.L"),
+        ("corrugator L", "AU04 Brow Lowerer.L"), ("frontalis medialis", "AU01 Inner Brow Raiser.L"),
+        ("depressor labii inf., left, 70", "AU16 Lower Lip Depressor.L"), ("mentalis", "AU17 Chin Raiser"),
+    ],
+)  # fmt: skip
+def test_muscles_by_their_names(muscle, channel):
+    assert top(muscle, channel) > 0.3
+
+
+def test_directions_in_brackets_within_the_line_that_is_spoken():
+    words = [Spoken("you", 0.0, 0.2), Spoken("came", 0.2, 0.5), Spoken("back", 0.5, 0.9), Spoken("really", 2.1, 2.6)]
+    text = "You came back. [joy] Really? [frowns, left brow only]"
+    assert begins(text, "AU12 Lip Corner Puller.L", words=words) == pytest.approx(1.5, abs=0.4)
+    assert begins(text, "AU04 Brow Lowerer.L", words=words) == pytest.approx(2.8, abs=0.4)

@@ -109,7 +109,7 @@ _TURNS = (
     (re.compile(r"\b((?:[a-z]+ )?[a-z]+) (?:wins? (?:out )?over|takes? over from|replaces?|displaces?|supplants?|"
                 r"overcomes?|overtakes?|conquers?|drives? out|pushes (?:out|aside)|chases? (?:away|off)|"
                 r"drowns?(?: out)?|triumphs? over|gets? the better of|crowds? out|swallows? up) "
-                r"(?:the |his |her |their )?([a-z]+)\b"),
+                r"(?:the |his |her |their |an? )?([a-z]+)\b"),
      r"\2 gives way to \1"),
     (re.compile(r"\b(?:i\. ?e\.|e\. ?g\.|viz\.|i mean|that is to say|namely|to be precise|more precisely),?"), ", "),
     (re.compile(r",? and sorry,"), ","),
