@@ -568,7 +568,7 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             clause.again = clause.instead = True
         elif "again" in tag:
             clause.again = True
-        elif "only" in tag:
+        elif "only" in tag and not any(kind in other for other in tags[place + 1 : place + 2] for kind in _WHEN):
             clause.only = True
     if "without" in clause.leads and not ("except" in clause.leads and memory.blank):
         negations = [-1, *negations]

@@ -39,10 +39,13 @@ _CONTRACTIONS = (
 )  # fmt: skip
 
 
-#: Phrases that are put aside before anything else is read.
+#: Words that a clause about somebody begins with.
 _PERSONS = r"(?:the|his|her|their|its|he|she|they|it|any|an?|your|my)"
 #: Turns of phrase put into the words that the lists know: "as wide as they go", "way up", "a smile from then on".
 _TURNS = (
+    (re.compile(r"\b(stares?|staring|peers?|peering) (?:to the )?(left|right|up|down)\b"), r"\1, looks \2"),
+    (re.compile(r"\b(while|whilst|as) ((?:the|his|her|their) (?:left|right) [^,.;]+?) (?=(?:the|his|her|their) (?:left|"
+                r"right|other)\b)"), r"\1 \2, "),
     (re.compile(r"\b(?:when|once|after|as soon as) (?:he|she|it|they|the) (?:has|have|is|are) (?:finished|done|through)"
                 r"(?: with)? (?=[a-z])"), "after "),
     (re.compile(r"\bnot ([^,.;]+?) yet ?[-–,;:]+ ?(?:but )?first ([^.;]+)"), r"first \2, then \1"),

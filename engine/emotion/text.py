@@ -656,6 +656,10 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
         return True  # "…, since the left one is behind a patch"
     if clause.denied and clause.side and not clause.again:
         return True  # "…, the left is not"
+    source = next(beat for beat in reversed(beats) if beat.orders)
+    if clause.side == "B" and clause.time and source.start is None and not clause.leads & {"then", "final"}:
+        _give_time(beats, clause)  # "the right one up, the left one down, both at 1.5 s"
+        return True
     if clause.degree is not None and clause.side in ("L", "R") and not clause.again and not sided:
         if clause.degree < 1:
             _weigh_side(last, clause.side, 0.35 * float(last.face.max()))
@@ -666,7 +670,6 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
         _weigh_side(last, clause.side, clause.number)
         return True
     apart = bool(clause.leads & {"then", "final", "after_this"} or set(clause.time) & set(STARTS))
-    source = next(beat for beat in reversed(beats) if beat.orders)
     other = sided
     if _is_schedule(clause, source):
         apart = False
