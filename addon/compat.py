@@ -77,6 +77,13 @@ def new_compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
     return scene.node_tree
 
 
+def own_compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
+    """Give a scene that shares its compositing nodes with others a copy of its own; in 4.5 they are always its own."""
+    if BLENDER_5:
+        scene.compositing_node_group = scene.compositing_node_group.copy()
+    return compositor_tree(scene)
+
+
 def compositor_output(tree: bpy.types.NodeTree) -> bpy.types.Node:
     """The node whose first input is the composited picture; made if the tree has none."""
     kind = "NodeGroupOutput" if BLENDER_5 else "CompositorNodeComposite"

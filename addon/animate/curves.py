@@ -100,8 +100,8 @@ def channelbags(obj: bpy.types.Object) -> list[bpy.types.ActionChannelbag]:
 
 
 def keyed_channels(obj: bpy.types.Object) -> set[str]:
-    """Channels that the object's active Action animates."""
-    names = {channels.name_of(curve.data_path) for bag in channelbags(obj) for curve in bag.fcurves}
+    """Channels that the object's active Action animates, by F-curves that are not muted."""
+    names = {channels.name_of(curve.data_path) for bag in channelbags(obj) for curve in bag.fcurves if not curve.mute}
     return {name for name in names if name}
 
 

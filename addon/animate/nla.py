@@ -9,6 +9,8 @@ from . import curves
 SPEECH = "Speech"
 EMOTION = "Emotion"
 PREVIEW = "Speech Preview"
+_MARKS = {SPEECH: "mien_phones", EMOTION: "mien_reading"}
+"""By which an Action is known for one of these, whatever its track is called."""
 
 
 def place(
@@ -44,7 +46,7 @@ def _new_strip(
 def place_preview(obj: bpy.types.Object, action: bpy.types.Action, start: float, end: float) -> bpy.types.NlaStrip:
     """Put an Action on a track of its own directly above all speech, for as long as a better one is being made."""
     data = obj.animation_data or obj.animation_data_create()
-    speech = [track for track in data.nla_tracks if _is_named(track, SPEECH)]
+    speech = [track for track in data.nla_tracks if _is_of(track, SPEECH)]
     track = data.nla_tracks.new(prev=speech[-1]) if speech else data.nla_tracks.new()
     track.name = PREVIEW
     strip = _new_strip(track, action, start, end)
@@ -53,7 +55,7 @@ def place_preview(obj: bpy.types.Object, action: bpy.types.Action, start: float,
 
 
 def _free_track(data: bpy.types.AnimData, name: str, start: float, end: float) -> bpy.types.NlaTrack:
-    same = [track for track in data.nla_tracks if _is_named(track, name)]
+    same = [track for track in data.nla_tracks if _is_of(track, name)]
     for track in same:
         if not track.lock and not _overlaps(track, start, end):
             return track
@@ -72,12 +74,12 @@ def place_over(
         fade: Frames after `end` over which it fades out; at 0 its last frame is held.
     """
     data = obj.animation_data or obj.animation_data_create()
-    speech = [index for index, track in enumerate(data.nla_tracks) if _is_named(track, SPEECH)]
+    speech = [index for index, track in enumerate(data.nla_tracks) if _is_of(track, SPEECH)]
     if not speech:
         # A track can't be made below others later, and speech that comes later must lie below.
         data.nla_tracks.new().name = SPEECH
         speech = [len(data.nla_tracks) - 1]
-    same = [track for track in data.nla_tracks if _is_named(track, EMOTION)]
+    same = [track for track in data.nla_tracks if _is_of(track, EMOTION)]
     # From the top: a mood that is held ends where the next on its own track begins.
     above = [track for track in list(data.nla_tracks)[speech[-1] + 1 :] if track in same]
     free = (track for track in reversed(above) if not track.lock and not _overlaps(track, start, end + fade))
@@ -92,9 +94,9 @@ def place_over(
 
 
 def strips_named(obj: bpy.types.Object, name: str) -> list[bpy.types.NlaStrip]:
-    """Strips on the tracks of that name, from the lowest track up."""
+    """Strips on the tracks of that name or, renamed, of that kind, from the lowest track up."""
     data = obj.animation_data
-    tracks = [track for track in data.nla_tracks if _is_named(track, name)] if data else []
+    tracks = [track for track in data.nla_tracks if _is_of(track, name)] if data else []
     return [strip for track in tracks for strip in track.strips]
 
 
@@ -105,10 +107,13 @@ def playing(obj: bpy.types.Object) -> list[bpy.types.NlaTrack]:
     return [track for track in tracks if track.is_solo] or [track for track in tracks if not track.mute]
 
 
-def _is_named(track: bpy.types.NlaTrack, name: str) -> bool:
-    """Whether it is the track of that name, or a further one such as "Speech 2"."""
+def _is_of(track: bpy.types.NlaTrack, name: str) -> bool:
+    """Whether it is the track of that name, a further one such as "Speech 2", or one that the artist has renamed."""
     rest = track.name.removeprefix(name).strip()
-    return track.name.startswith(name) and (not rest or rest.isdigit())
+    if track.name.startswith(name) and (not rest or rest.isdigit()):
+        return True
+    mark = _MARKS.get(name)
+    return mark is not None and any(strip.action is not None and mark in strip.action for strip in track.strips)
 
 
 def _overlaps(track: bpy.types.NlaTrack, start: float, end: float) -> bool:
@@ -117,7 +122,7 @@ def _overlaps(track: bpy.types.NlaTrack, start: float, end: float) -> bool:
 
 def _is_lowest(data: bpy.types.AnimData, track: bpy.types.NlaTrack, name: str) -> bool:
     """Whether no other track for the same thing lies below."""
-    return next(other for other in data.nla_tracks if _is_named(other, name)) == track
+    return next(other for other in data.nla_tracks if _is_of(other, name)) == track
 
 
 def masking(obj: bpy.types.Object, names: set[str]) -> set[str]:
@@ -125,10 +130,24 @@ def masking(obj: bpy.types.Object, names: set[str]) -> set[str]:
     return curves.keyed_channels(obj) & names
 
 
+def why_hidden(obj: bpy.types.Object, names: set[str], what: str) -> str | None:
+    """Why new keys of those channels in the NLA, such as "their speech", don't show, and what to do; else None."""
+    if obj.animation_data is not None and obj.animation_data.use_tweak_mode:
+        return f"A strip of {obj.name} is being edited, which hides {what}; press Tab over the NLA editor to leave it."
+    hidden = masking(obj, names)
+    if not hidden:
+        return None
+    return (
+        f"The Action {obj.animation_data.action.name!r} covers {len(hidden)} of these channels and hides {what}; "
+        "push it down in the Action editor, or unlink it."
+    )
+
+
 def push_down(obj: bpy.types.Object) -> bpy.types.NlaTrack | None:
-    """Move the active Action to an NLA track of its own, as the Action editor's Push Down does."""
+    """Move the active Action to an NLA track of its own, as the Action editor's Push Down does; not a strip's that is
+    being edited, which has a track."""
     data = obj.animation_data
-    if data is None or data.action is None:
+    if data is None or data.action is None or data.use_tweak_mode:
         return None
     action, slot = data.action, data.action_slot
     start, _ = action.frame_range

@@ -6,7 +6,7 @@ import bpy
 
 from ...engine.contract import channels as table
 from ..head import channels
-from ..head.settings import active_head, is_head
+from ..head.settings import active_head, is_head, why_no_head
 from ..jobs import possible
 from . import curves
 
@@ -21,7 +21,7 @@ class _OnZone:
 
     @classmethod
     def poll(cls, context):
-        return possible(cls, None if active_head(context) else "Select a Mien head first")
+        return possible(cls, why_no_head(context))
 
     def names(self) -> list[str]:
         return [entry.name for entry in table.CHANNELS if self.zone in ("all", entry.zone)]

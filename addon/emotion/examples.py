@@ -10,16 +10,14 @@ import numpy as np
 
 from ...engine.contract import curves as curve_file
 from ...engine.contract.errors import MienError
-from ..perform import sample
+from ..perform import sample, sounds
 from . import line
 
 
 def strip_sound(obj: bpy.types.Object, frame: float) -> Path | None:
-    """The sound of the Speech strip at a frame, or of the nearest; None where there is none on disk."""
+    """The sound of the Speech strip at a frame, or of the nearest; None where there is none."""
     strip = line.speech_strip(obj, frame)
-    named = str(strip.action.get("mien_sound", "")) if strip is not None else ""
-    path = Path(bpy.path.abspath(named)) if named else None
-    return path if path is not None and path.is_file() else None
+    return sounds.find(str(strip.action.get("mien_sound", ""))) if strip is not None else None
 
 
 def voice_of(obj: bpy.types.Object, file: str, frame: float) -> Path:

@@ -42,13 +42,19 @@ def add(context: bpy.types.Context, reply: dict[str, Any], head: str) -> bpy.typ
     obj.mien.head = head
     obj.visible_camera = False
     obj.location = context.scene.cursor.location
-    context.collection.objects.link(obj)
+    _collection(context).objects.link(obj)
     for other in context.selected_objects:
         other.select_set(False)
     obj.select_set(True)
     context.view_layer.objects.active = obj
     display.update()
     return obj
+
+
+def _collection(context: bpy.types.Context) -> bpy.types.Collection:
+    """The active collection, or the scene's own where the active one belongs to another file."""
+    chosen = context.collection
+    return context.scene.collection if chosen.library or chosen.override_library else chosen
 
 
 class MIEN_OT_add_head(AddsHead, bpy.types.Operator):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import bpy
 
@@ -40,6 +41,21 @@ def active_head(context: bpy.types.Context) -> bpy.types.Object | None:
         return context.active_object
     found = list(in_scene(context.scene))
     return found[0] if len(found) == 1 else None
+
+
+def why_no_head(context: bpy.types.Context) -> str | None:
+    """Why there is no head whose keys and settings can be changed, as a sentence; None where there is one."""
+    obj = active_head(context)
+    if obj is None:
+        return "Select a Mien head first"
+    if obj.library is not None:  # Blender would let it be changed, and forget that when the file is closed
+        return f"{obj.name} is linked from {Path(obj.library.filepath).name}; make a library override of it first"
+    return None
+
+
+def with_uid(uid: int, among: Iterable[bpy.types.ID] | None = None) -> bpy.types.ID | None:
+    """The object, or other data, that had that `session_uid`, whatever it is called by now; None where it is gone."""
+    return next((found for found in (bpy.data.objects if among is None else among) if found.session_uid == uid), None)
 
 
 def in_scene(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:

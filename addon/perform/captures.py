@@ -12,8 +12,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from ...engine.contract.errors import MienError
 from .. import session, timing
 from ..animate import curves, nla
-from ..head import channels
-from ..head.settings import active_head
+from ..head.settings import active_head, with_uid
 from ..jobs import EngineJob, possible
 from . import sample
 from .operators import why_not
@@ -31,9 +30,12 @@ _STRENGTH = bpy.props.FloatProperty(
 
 
 class _Polled:
+    _changes = True
+    """Whether the head gets keys."""
+
     @classmethod
     def poll(cls, context):
-        return possible(cls, why_not(context))
+        return possible(cls, why_not(context, cls._changes))
 
 
 class MIEN_OT_import_capture(_Polled, EngineJob, ImportHelper, bpy.types.Operator):
@@ -63,7 +65,7 @@ class MIEN_OT_import_capture(_Polled, EngineJob, ImportHelper, bpy.types.Operato
         return EngineJob.invoke(self, context, None)  # back from the file dialog: go on without blocking
 
     def begin(self, context):
-        self._head, self._scene = active_head(context).name, context.scene.name
+        self._head, self._head_name = active_head(context).session_uid, active_head(context).name
         path = Path(bpy.path.abspath(self.filepath)).resolve()
         if not path.is_file():
             raise MienError(f"{path} is not a file; choose a capture.")
@@ -72,7 +74,7 @@ class MIEN_OT_import_capture(_Polled, EngineJob, ImportHelper, bpy.types.Operato
         return session.running().request("clean", params, deadline_s=_SECONDS)
 
     def finish(self, context, reply):
-        obj = _target(self._head)
+        obj = _target(self)
         action = _place(obj, f"{obj.name} {self._name}"[:60], reply, float(self.frame), self._fps)
         _told(self, obj, action, reply)
         return {"FINISHED"}
@@ -91,7 +93,8 @@ class MIEN_OT_clean_up(_Polled, EngineJob, bpy.types.Operator):
 
     def begin(self, context):
         obj = active_head(context)
-        self._head, self._fps = obj.name, timing.frame_rate(context.scene)
+        self._head, self._head_name = obj.session_uid, obj.name
+        self._fps = timing.frame_rate(context.scene)
         self._source, found, frames = _source(obj, context.scene.frame_current)
         self._start = float(frames[0])
         content = sample.as_curves(sample.of_action(found, frames), self._fps)
@@ -99,7 +102,7 @@ class MIEN_OT_clean_up(_Polled, EngineJob, bpy.types.Operator):
         return session.running().request("clean", params, deadline_s=_SECONDS)
 
     def finish(self, context, reply):
-        obj = _target(self._head)
+        obj = _target(self)
         start = self._start
         if self._source is None:
             sample.mute_channels(obj)
@@ -119,6 +122,7 @@ class MIEN_OT_export_curves(_Polled, EngineJob, ExportHelper, bpy.types.Operator
     bl_idname = "mien.export_curves"
     bl_label = "Export Curves"
     progress_label = "Writing the curves"
+    _changes = False
 
     filename_ext = ".json"
     check_extension = None
@@ -154,10 +158,10 @@ class MIEN_OT_export_curves(_Polled, EngineJob, ExportHelper, bpy.types.Operator
         return {"FINISHED"}
 
 
-def _target(name: str) -> bpy.types.Object:
-    obj = bpy.data.objects.get(name)
+def _target(job: MIEN_OT_import_capture | MIEN_OT_clean_up) -> bpy.types.Object:
+    obj = with_uid(job._head)
     if obj is None:
-        raise MienError(f"The head {name!r} is no longer there, so its curves were dropped.")
+        raise MienError(f"The head {job._head_name!r} is no longer there, so its curves were dropped.")
     return obj
 
 
@@ -214,20 +218,9 @@ def _told(operator: bpy.types.Operator, obj: bpy.types.Object, action: bpy.types
     operator.report({"INFO"}, f"{action.name}: {reply['duration']:.1f} s, {len(reply['keys'])} channels{share}")
     for note in reply["notes"]:
         operator.report({"INFO"}, note)
-    hidden = nla.masking(obj, set(reply["keys"])) if curves.keyed_channels(obj) else set()
-    live = {
-        name
-        for bag in curves.channelbags(obj)
-        for curve in bag.fcurves
-        if not curve.mute
-        for name in [channels.name_of(curve.data_path)]
-    }
-    if hidden & live:
-        operator.report(
-            {"WARNING"},
-            f"The Action {obj.animation_data.action.name!r} covers {len(hidden & live)} of these channels and hides "
-            "them; push it down in the Action editor, or unlink it.",
-        )
+    hidden = nla.why_hidden(obj, set(reply["keys"]), "them")
+    if hidden:
+        operator.report({"WARNING"}, hidden)
 
 
 CLASSES = (MIEN_OT_import_capture, MIEN_OT_clean_up, MIEN_OT_export_curves)

@@ -9,7 +9,7 @@ import bpy
 from ...engine.contract import channels as table
 from ..animate import curves
 from ..head import channels
-from ..head.settings import active_head
+from ..head.settings import active_head, why_no_head
 from ..jobs import possible
 
 
@@ -49,7 +49,7 @@ class _OnHead:
 
     @classmethod
     def poll(cls, context):
-        return possible(cls, None if active_head(context) else "Select a Mien head first")
+        return possible(cls, why_no_head(context))
 
 
 class MIEN_OT_lock(_OnHead, bpy.types.Operator):

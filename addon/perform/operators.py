@@ -12,7 +12,7 @@ import bpy
 from ...engine.contract.errors import MienError
 from .. import compat, session, timing
 from ..animate import curves, nla
-from ..head.settings import active_head
+from ..head.settings import active_head, why_no_head, with_uid
 from ..jobs import EngineJob, possible
 from . import rough, settings, sounds
 
@@ -63,7 +63,8 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
 
     def begin(self, context):
         head = active_head(context)
-        self._head, self._scene = head.name, context.scene.name
+        self._head, self._scene = head.session_uid, context.scene.session_uid
+        self._name, self._sequencer = head.name, compat.sequencer_scene(context).session_uid
         self._temporary: Path | None = None
         self._start = float(self.frame)
         self._fps = timing.frame_rate(context.scene)
@@ -99,14 +100,15 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
         return {"audio": str(self._sound), **words}
 
     def show_preview(self, context, content):
-        obj = bpy.data.objects.get(self._head)
+        obj = with_uid(self._head)
         if obj is not None:
             rough.show(type(self).bl_idname, obj, content, self._start)
 
     def finish(self, context, reply):
-        scene, obj = bpy.data.scenes.get(self._scene), bpy.data.objects.get(self._head)
+        obj = with_uid(self._head)
+        scene = with_uid(self._scene, bpy.data.scenes)
         if scene is None or obj is None:
-            raise MienError(f"The head {self._head!r} is no longer there, so its speech was dropped.")
+            raise MienError(f"The head {self._name!r} is no longer there, so its speech was dropped.")
         if "audio" in reply:
             self._sound = sounds.keep(Path(reply["audio"]))
         end = self._start + reply["duration"] * self._fps
@@ -115,14 +117,13 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
         action["mien_request"] = json.dumps(self._request)
         action["mien_sound"] = str(self._sound) if self._sound is not None else ""
         action["mien_strip"] = self.strip if self.source == "STRIP" else ""
-        hidden = nla.masking(obj, set(reply["keys"]))
-        if hidden and self.push_down:
+        if self.push_down and nla.masking(obj, set(reply["keys"])):
             nla.push_down(obj)
         for former in nla.strips_named(obj, nla.SPEECH):  # else what it alone has keys for would show below
             former.mute |= self._start <= former.frame_start and former.frame_end <= end
         nla.place(obj, action, self._start, end, nla.SPEECH)
         if self.add_sound and self._sound is not None:
-            self._add_sound(context, obj, end)
+            self._add_sound(obj, end)
         if self.set_range:
             scene.frame_start, scene.frame_end = round(self._start), max(round(end), round(self._start) + 1)
         keys = sum(len(rows) for rows in reply["keys"].values())
@@ -131,18 +132,16 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
         )
         for note in reply["notes"]:
             self.report({"INFO"}, note)
-        if hidden and not self.push_down:
-            self.report(
-                {"WARNING"},
-                f"The Action {obj.animation_data.action.name!r} covers {len(hidden)} of these channels and hides "
-                "their speech; push it down in the Action editor, or unlink it.",
-            )
+        hidden = nla.why_hidden(obj, set(reply["keys"]), "their speech")
+        if hidden:
+            self.report({"WARNING"}, hidden)
         return {"FINISHED"}
 
-    def _add_sound(self, context, obj, end: float) -> None:
-        if sounds.play_only(context, obj.name, self._sound, self._start, end):
+    def _add_sound(self, obj, end: float) -> None:
+        scene = with_uid(self._sequencer, bpy.data.scenes) or bpy.context.scene
+        if sounds.play_only(scene, obj, self._sound, self._start, end):
             return
-        strip = sounds.add_strip(context, self._sound, sounds.strip_name(obj.name), round(self._start))
+        strip = sounds.add_strip(scene, obj, self._sound, round(self._start))
         if self.source == "LINE":
             strip.sound.pack()  # so that it travels with the .blend: it lies in Blender's own folders
 
@@ -163,10 +162,11 @@ def mark(action: bpy.types.Action, reply: dict[str, Any], start: float, fps: flo
     action["mien_start"], action["mien_fps"] = start, fps  # where their second 0 lies, whatever a strip shows of it
 
 
-def why_not(context: bpy.types.Context) -> str | None:
-    """Why nothing can be spoken now, as a sentence; None where it can."""
-    if active_head(context) is None:
-        return "Select a Mien head first"
+def why_not(context: bpy.types.Context, changes: bool = True) -> str | None:
+    """Why nothing can be spoken now, as a sentence; None where it can. `changes` says whether the head gets keys."""
+    reason = why_no_head(context)
+    if reason and (changes or active_head(context) is None):
+        return reason
     if session.missing_reason():
         return "The engine is not installed; press Install Engine"
     return None

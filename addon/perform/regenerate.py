@@ -14,11 +14,11 @@ import numpy as np
 
 from ...engine.contract import channels as table
 from ...engine.contract.errors import MienError
-from .. import compat, session
+from .. import compat, session, timing
 from ..animate import curves, nla
 from ..emotion import line
 from ..head import channels
-from ..head.settings import active_head
+from ..head.settings import active_head, with_uid
 from ..jobs import EngineJob, possible
 from . import locks, operators, rough, sample, sounds
 
@@ -65,7 +65,7 @@ class MIEN_OT_regenerate(EngineJob, bpy.types.Operator):
 
     def begin(self, context):
         obj, scene = active_head(context), context.scene
-        self._head, self._temporary = obj.name, None
+        self._head, self._temporary = obj.session_uid, None
         strip = line.speech_strip(obj, scene.frame_current)
         action = strip.action
         self._strip, self._action = strip.name, action.name
@@ -74,10 +74,11 @@ class MIEN_OT_regenerate(EngineJob, bpy.types.Operator):
         params = _request(action)
         params["seed"] = self.seed if self.seed >= 0 else int(params.get("seed", 0)) + 1
         params["fps"] = self._fps
-        if "line" not in params and "audio" not in params:
-            self._temporary = _strip_sound(context, action, self._fps)
-            params["audio"] = str(self._temporary)
-        self._request = {name: value for name, value in params.items() if name != "audio" or self._temporary is None}
+        self._request = dict(params)
+        if "line" not in params:
+            sound, written = _heard(context, action, str(params.get("audio", "")))
+            self._temporary = sound if written else None
+            params["audio"] = str(sound)
         count = math.ceil(float(action["mien_duration"]) * self._fps - 1e-9) + 1
         params |= _told(sample.fcurves(action, strip.action_slot), self._kept, self._start, count, self._fps)
         return session.running().request("perform", {**params, "preview": self.in_window}, deadline_s=_SECONDS)
@@ -86,17 +87,17 @@ class MIEN_OT_regenerate(EngineJob, bpy.types.Operator):
         """Rough curves know of no locks, so they leave out what is locked."""
         former = self._former()
         if former is not None:
-            obj = bpy.data.objects[self._head]
+            obj = with_uid(self._head)
             rough.show(type(self).bl_idname, obj, content, self._start, self._kept.spans, former)
 
     def _former(self) -> bpy.types.NlaStrip | None:
         """The strip of the take that another one is made of, where it is still there."""
-        obj = bpy.data.objects.get(self._head)
+        obj = with_uid(self._head)
         strips = nla.strips_named(obj, nla.SPEECH) if obj is not None else ()
         return next((strip for strip in strips if strip.name == self._strip), None)
 
     def finish(self, context, reply):
-        obj, old = bpy.data.objects.get(self._head), bpy.data.actions.get(self._action)
+        obj, old = with_uid(self._head), bpy.data.actions.get(self._action)
         former = self._former()
         if obj is None or old is None or former is None:
             raise MienError(f"The speech {self._strip!r} is no longer there, so the new take was dropped.")
@@ -143,21 +144,28 @@ def _request(action: bpy.types.Action) -> dict[str, Any]:
     """The request that a speech was made by.
 
     Raises:
-        MienError: It can't be read, or its recording has gone.
+        MienError: It can't be read.
     """
     try:
         params = json.loads(action["mien_request"])
-        kept = {name: params[name] for name in _REQUEST if name in params}
+        return {name: params[name] for name in _REQUEST if name in params}
     except (ValueError, TypeError):
         raise MienError(f"What {action.name!r} was made by can't be read; press Make It Speak again.") from None
-    if "audio" in kept and not Path(str(kept["audio"])).is_file():
-        raise MienError(f"The sound file {kept['audio']} is no longer there; put it back or make the head speak anew.")
-    return kept
 
 
-def _strip_sound(context: bpy.types.Context, action: bpy.types.Action, fps: float) -> Path:
-    strip = sounds.strip_named(context, str(action.get("mien_strip", "")))
-    return sounds.write_strip(strip, context.evaluated_depsgraph_get(), fps)
+def _heard(context: bpy.types.Context, action: bpy.types.Action, recorded: str) -> tuple[Path, bool]:
+    """(the sound that a speech was made from, whether it was written for this); `recorded` is its file, "" for a strip.
+
+    Raises:
+        MienError: It has gone.
+    """
+    if not recorded:
+        strip = sounds.strip_named(context, str(action.get("mien_strip", "")))
+        return sounds.write_strip(strip, context.evaluated_depsgraph_get(), timing.frame_rate(context.scene)), True
+    path = sounds.find(recorded)
+    if path is None:
+        raise MienError(f"The sound file {recorded} is gone; put it back or make the head speak anew.")
+    return path, False
 
 
 # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -290,8 +298,9 @@ class MIEN_OT_show_take(bpy.types.Operator):
         for strip in found:
             strip.mute = strip.name != self.strip
             if not strip.mute and strip.action.get("mien_sound"):
-                sound = Path(strip.action["mien_sound"])
-                sounds.play_only(context, obj.name, sound, strip.frame_start, strip.frame_end)
+                sound = sounds.find(strip.action["mien_sound"]) or Path(strip.action["mien_sound"])
+                scene = compat.sequencer_scene(context)
+                sounds.play_only(scene, obj, sound, strip.frame_start, strip.frame_end)
         return {"FINISHED"}
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import tempfile
 import wave
+import zlib
 from pathlib import Path
 
 import bpy
@@ -13,6 +16,8 @@ import numpy as np
 from ...engine.contract.errors import MienError
 from .. import compat, session
 
+_HEAD = "mien_head"
+"""On a strip of the sequencer: the head whose line it is, which may be renamed."""
 RATE = 16000
 """Speech needs no more, and the engine would reduce it anyway."""
 
@@ -64,11 +69,55 @@ def write_strip(strip: bpy.types.Strip, depsgraph: bpy.types.Depsgraph, fps: flo
     return path
 
 
-def add_strip(context: bpy.types.Context, path: Path, name: str, frame: int) -> bpy.types.Strip:
-    """Put a sound into the sequencer on the lowest channel that is free there."""
-    scene = compat.sequencer_scene(context)
+def find(recorded: str) -> Path | None:
+    """The sound of a line by the path that its Action keeps, wherever it is by now; None where it is gone.
+
+    Files move with their .blend or are packed into it; Blender keeps track of that in its own sounds, by whose file
+    names it is looked for. A packed one is written into a folder of Mien's own.
+    """
+    path = Path(bpy.path.abspath(recorded)) if recorded else None
+    if path is None or path.is_file():
+        return path
+    for sound in bpy.data.sounds:
+        if bpy.path.basename(sound.filepath) != path.name:
+            continue
+        there = _file(sound)
+        if there.is_file():
+            return there
+        if sound.packed_file is not None:
+            return _unpacked(sound.packed_file.data, path.name)
+    return None
+
+
+def _unpacked(data: bytes, name: str) -> Path:
+    path = session.folder("sounds") / f"{zlib.crc32(data):08x} {name}"
+    if not path.is_file() or path.stat().st_size != len(data):
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise MienError(f"The packed sound can't be written to {path}: {error.strerror or error}.") from None
+    return path
+
+
+def _file(sound: bpy.types.Sound) -> Path:
+    """Where its file should be."""
+    return Path(os.path.normpath(bpy.path.abspath(sound.filepath, library=sound.library)))
+
+
+def _like_blender(path: Path) -> str:
+    """A path as Blender would write it: relative to the .blend where the artist has that on, so that both can move."""
+    if bpy.data.is_saved and bpy.context.preferences.filepaths.use_relative_paths:
+        with contextlib.suppress(ValueError):  # on another drive
+            return bpy.path.relpath(str(path))
+    return str(path)
+
+
+def add_strip(scene: bpy.types.Scene, head: bpy.types.Object, path: Path, frame: int) -> bpy.types.Strip:
+    """Put a head's line into a scene's sequencer, on the lowest channel that is free there."""
     editor = scene.sequence_editor or scene.sequence_editor_create()
-    strip = editor.strips.new_sound(name=name, filepath=str(path), channel=1, frame_start=frame)
+    written = _like_blender(path)
+    strip = editor.strips.new_sound(name=f"{head.name} speaks", filepath=written, channel=1, frame_start=frame)
+    strip[_HEAD] = head
     first, last, _ = compat.strip_frames(strip)
     taken = {
         other.channel
@@ -79,23 +128,24 @@ def add_strip(context: bpy.types.Context, path: Path, name: str, frame: int) -> 
     return strip
 
 
-def play_only(context: bpy.types.Context, head: str, path: Path, start: float, end: float) -> bool:
+def play_only(scene: bpy.types.Scene, head: bpy.types.Object, path: Path, start: float, end: float) -> bool:
     """Of the strips that a head's lines have put between those frames, mute all but that file's; whether it is there.
 
     Two takes of a line at one place would else be heard at once.
     """
-    editor, there = compat.sequencer_scene(context).sequence_editor, False
+    editor, there = scene.sequence_editor, False
     for strip in editor.strips if editor else ():
         first, last, _ = compat.strip_frames(strip)
-        own = strip.type == "SOUND" and strip.name.startswith(strip_name(head))
+        own = strip.type == "SOUND" and _is_of(strip, head)
         if own and strip.sound is not None and start - 1 <= first and last <= end + 1:
-            strip.mute = Path(bpy.path.abspath(strip.sound.filepath)) != path
+            strip.mute = path not in (_file(strip.sound), find(strip.sound.filepath))
             there |= not strip.mute
     return there
 
 
-def strip_name(head: str) -> str:
-    return f"{head} speaks"
+def _is_of(strip: bpy.types.Strip, head: bpy.types.Object) -> bool:
+    """Whether it is a line of that head; strips of older files are told by their names only."""
+    return strip[_HEAD] == head if _HEAD in strip else strip.name.startswith(f"{head.name} speaks")
 
 
 def keep(path: Path) -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 from ...engine.contract.errors import MienError
 from .. import compat, session, timing
 from ..emotion import line
-from ..head.settings import active_head
+from ..head.settings import active_head, with_uid
 from ..jobs import EngineJob, possible
 from . import sample, sounds
 from .operators import why_not
@@ -52,9 +52,9 @@ def heard(context: bpy.types.Context, obj: bpy.types.Object) -> Heard:
     fps = timing.frame_rate(context.scene)
     strip = line.speech_strip(obj, context.scene.frame_current)
     if strip is not None:
-        path = Path(str(strip.action.get("mien_sound", "")))
+        path = sounds.find(str(strip.action.get("mien_sound", "")))
         start, end = strip.frame_start, strip.frame_end
-        if path.is_file():
+        if path is not None:
             zero = float(strip.action.get("mien_start", strip.action_frame_start))
             start += (zero - strip.action_frame_start) * strip.scale
             seconds = float(strip.action.get("mien_duration", (end - start) / fps))
@@ -88,11 +88,11 @@ class MIEN_OT_check_sync(EngineJob, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        return possible(cls, why_not(context))
+        return possible(cls, why_not(context, changes=False))
 
     def begin(self, context):
         obj, scene = active_head(context), context.scene
-        self._head, self._scene = obj.name, scene.name
+        self._head, self._scene, self._name = obj.session_uid, scene.session_uid, obj.name
         self._fps = timing.frame_rate(scene)
         self._sound = heard(context, obj)
         if self._sound.frames / self._fps > _LONGEST:
@@ -106,9 +106,10 @@ class MIEN_OT_check_sync(EngineJob, bpy.types.Operator):
         )
 
     def finish(self, context, reply):
-        scene, obj = bpy.data.scenes.get(self._scene), bpy.data.objects.get(self._head)
+        obj = with_uid(self._head)
+        scene = with_uid(self._scene, bpy.data.scenes)
         if scene is None or obj is None:
-            raise MienError(f"The head {self._head!r} is no longer there.")
+            raise MienError(f"The head {self._name!r} is no longer there, so its score was dropped.")
         clear(scene)
         worst = [
             [self._sound.start + begin * self._fps, self._sound.start + end * self._fps, score]

@@ -128,7 +128,7 @@ def of_scene(
         model_matrix, shift_x: A render engine's, which know about stereo.
 
     Raises:
-        MienError: There is no camera, or it is panoramic.
+        MienError: There is no camera, or it is panoramic, mirrored or sheared.
     """
     # A scene of heads sees through the camera of the scene it follows, and is always rendered whole.
     leader = scene.mien.follows or scene
@@ -147,6 +147,8 @@ def of_scene(
     )
     model = model_matrix(camera) if model_matrix else camera.matrix_world
     view = from_matrices(model, projection, width, height, camera.data.clip_start, camera.data.clip_end)
+    if not _is_rigid(view.world_to_camera[:3, :3]):
+        raise MienError(f"The camera {camera.name!r} is mirrored or sheared by its scale or a parent's; clear that.")
     if shift_x is not None:
         stereo = shift_x(camera) - camera.data.shift_x
         view.K[0, 2] -= stereo * _shift_unit(camera.data, width, height, render)
@@ -155,6 +157,10 @@ def of_scene(
     if scene.render.use_border and scene.mien.follows is None:
         view = replace(view, crop=border(scene.render, width, height))
     return view
+
+
+def _is_rigid(rotation: np.ndarray) -> bool:
+    return bool(np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-3 and np.linalg.det(rotation) > 0)
 
 
 def _aperture(data: bpy.types.Camera) -> float:

@@ -120,11 +120,66 @@ def set_up(scene: bpy.types.Scene) -> bpy.types.Node:
     layer.use_pass_z = True
     _use_mist(scene, layer)
     layer.update_render_passes()
-    tree = compat.compositor_tree(scene) or compat.new_compositor_tree(scene)
+    tree = _own_tree(scene)
     existing = next(
         (n for n in tree.nodes if n.type == "GROUP" and n.node_tree and n.node_tree.get("mien_depth_over")), None
     )
-    return existing or _insert(tree, scene, heads)
+    return _mend(tree, existing, scene, heads) if existing else _insert(tree, scene, heads)
+
+
+def _own_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
+    """The scene's compositing nodes, made if need be; a copy of its own where it shares them with another scene that
+    has heads, whose picture they would else show."""
+    tree = compat.compositor_tree(scene)
+    if tree is None:
+        return compat.new_compositor_tree(scene)
+    others = [other for other in bpy.data.scenes if other != scene and compat.compositor_tree(other) == tree]
+    if any(heads_scene(other) for other in others):
+        tree = compat.own_compositor_tree(scene)
+        for node in tree.nodes:
+            if node.type == "R_LAYERS" and node.scene in others:
+                _render(node, scene, scene.view_layers[0])
+    return tree
+
+
+def _render(node: bpy.types.Node, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> None:
+    """Have a Render Layers node show a scene's layer."""
+    node.scene = scene
+    node.layer = layer.name
+
+
+def _mend(
+    tree: bpy.types.NodeTree, over: bpy.types.Node, scene: bpy.types.Scene, heads: bpy.types.Scene
+) -> bpy.types.Node:
+    """Connect again what was deleted or cut of a group's surroundings, or shows another scene's heads."""
+    if not over.outputs["Image"].is_linked:
+        tree.nodes.remove(over)
+        return _insert(tree, scene, heads)
+    for node in _before(over.inputs["Heads"]) | _before(over.inputs["Heads Depth"]):
+        if node.type == "R_LAYERS" and (node.scene is None or node.scene.mien.follows not in (None, scene)):
+            _render(node, heads, heads.view_layers[0])
+    background = scene.view_layers[0]
+    for name, output, source, layer in (
+        ("Heads", "Image", heads, heads.view_layers[0]),
+        ("Heads Depth", "Depth", heads, heads.view_layers[0]),
+        ("Background", "Image", scene, background),
+        ("Background Depth", "Depth", scene, background),
+        *([("Background Mist", "Mist", scene, background)] if _mist_is_ours(scene) else ()),
+    ):
+        if not over.inputs[name].is_linked:
+            tree.links.new(_layers_node(tree, source, layer.name).outputs[output], over.inputs[name])
+    return over
+
+
+def _before(socket: bpy.types.NodeSocket) -> set[bpy.types.Node]:
+    """Every node that feeds a socket."""
+    found, ahead = set(), [link.from_node for link in socket.links]
+    while ahead:
+        node = ahead.pop()
+        if node not in found:
+            found.add(node)
+            ahead += [link.from_node for entry in node.inputs for link in entry.links]
+    return found
 
 
 def _use_mist(scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 from ..head import channels
 from ..head.settings import is_head
 
+_NOTHING = 1e-18
+"""A volume's factor at which a head is scaled to nothing, as artists key it to hide one."""
 Key = tuple[str, tuple[int, ...]]
 
 
@@ -49,8 +51,11 @@ def heads(depsgraph: bpy.types.Depsgraph, space: bpy.types.SpaceView3D | None = 
             continue
         if space is not None and not instance.is_instance and not obj.original.visible_in_viewport_get(space):
             continue
+        matrix = np.array(instance.matrix_world, dtype=np.float64)
+        if abs(np.linalg.det(matrix[:3, :3])) <= _NOTHING:
+            continue
         identity = tuple(instance.persistent_id) if instance.is_instance else ()
-        pose = Pose(channels.as_mapping(channels.read(obj)), np.array(instance.matrix_world, dtype=np.float64))
+        pose = Pose(channels.as_mapping(channels.read(obj)), matrix)
         found.append(Seen((obj.original.name_full, identity), obj.mien.head, pose, is_holdout(obj, depsgraph)))
     return found
 

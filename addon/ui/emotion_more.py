@@ -12,7 +12,8 @@ from gpu_extras.batch import batch_for_shader
 from .. import session
 from ..emotion import settings
 from ..head import channels, priorities
-from ..head.settings import active_head
+from ..head.settings import active_head, why_no_head
+from ..jobs import possible
 from .panels import MIEN_PT_emotion, _HeadPanel, wrapped
 
 PAD = ("Valence", "Arousal")
@@ -80,7 +81,7 @@ class MIEN_OT_pad_point(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        return active_head(context) is not None
+        return possible(cls, why_no_head(context))
 
     def execute(self, context):
         set_point(context, active_head(context), self.valence, self.arousal)

@@ -108,7 +108,7 @@ class MIEN_PT_sync(_HeadPanel, bpy.types.Panel):
             row.operator("mien.clear_sync", text="", icon="X")
         found = sync.result(obj)
         if found is None:
-            reason = operators.why_not(context)
+            reason = operators.why_not(context, changes=False)
             if reason:
                 wrapped(layout, context, reason, "INFO")
             return

@@ -293,6 +293,15 @@ def test_an_undo_step_brings_no_preview_back(blender, line, window):
     assert not previews(blender) and not strips_or_none(bpy.data.objects["Ada"])
 
 
+def test_a_head_renamed_meanwhile_speaks_all_the_same(blender, line, window):
+    head = blender.add_head()
+    job = speak_in(window, blender, line)
+    head.name = "Grace"
+    assert until(job, never) == {"FINISHED"}, job.said
+    ((name, strip),) = strips(head)
+    assert name == "Speech" and strip.action.name == "Grace Speech"
+
+
 def test_another_takes_preview_plays_over_the_speech_and_leaves_the_artists_keys(blender, line, window):
     head = blender.add_head()
     speak(blender, audio=line, frame=1)
