@@ -136,8 +136,9 @@ def test_what_comes_first_comes_first(form):
         assert first is not None and second is not None and first < second - 0.2, (text, first, second)
 
 
-@pytest.mark.parametrize("form", ["{a}, then {b}", "first {a}, then {b}", "{a} at 1 s, {b} at 2 s", "{a} -> {b}",
-"{a}. Then {b}."])
+@pytest.mark.parametrize(
+    "form", ["{a}, then {b}", "first {a}, then {b}", "{a} at 1 s, {b} at 2 s", "{a} -> {b}", "{a}. Then {b}."]
+)
 def test_movements_keep_their_order_too(form):
     for (one, mine), (other, its) in itertools.permutations(APART.items(), 2):
         text = form.format(a=one, b=other)
@@ -195,8 +196,12 @@ def test_a_frame_rate_in_the_text_counts():
 
 @pytest.mark.parametrize(
     ("text", "start"),
-    [('smile on "dear"', 1.5), ("smile after 'my'", 1.4), ("smile when she says dear", 1.5),
-    ("at the word 'dear', smile", 1.5)],
+    [
+        ('smile on "dear"', 1.5),
+        ("smile after 'my'", 1.4),
+        ("smile when she says dear", 1.5),
+        ("at the word 'dear', smile", 1.5),
+    ],
 )
 def test_words_of_the_line_in_every_notation(text, start):
     words = [Spoken("oh", 0.2, 0.5), Spoken("my", 1.0, 1.4), Spoken("dear", 1.5, 2.0), Spoken("friend", 2.1, 2.6)]
@@ -225,8 +230,11 @@ def test_what_is_denied_is_not_shown(form):
         ("surprised, but the brows don't move", "AU02 Outer Brow Raiser.L", "AU05 Upper Lid Raiser.L"),
         ("surprised; keep the brows still", "AU02 Outer Brow Raiser.L", "AU05 Upper Lid Raiser.L"),
         ("no eyebrow movement, just surprise", "AU02 Outer Brow Raiser.L", "AU05 Upper Lid Raiser.L"),
-        ("leave the eyebrows exactly where they are and look surprised", "AU02 Outer Brow Raiser.L",
-        "AU05 Upper Lid Raiser.L"),
+        (
+            "leave the eyebrows exactly where they are and look surprised",
+            "AU02 Outer Brow Raiser.L",
+            "AU05 Upper Lid Raiser.L",
+        ),
         ("everything but the brows looks surprised", "AU02 Outer Brow Raiser.L", "AU05 Upper Lid Raiser.L"),
         ("surprised with neutral brows", "AU02 Outer Brow Raiser.L", "AU05 Upper Lid Raiser.L"),
         ("laugh with the mouth closed", "AU26 Jaw Drop", "AU12 Lip Corner Puller.L"),
@@ -240,18 +248,36 @@ def test_a_part_is_kept_out(text, still, moving):
     assert top(text, still) < 0.08 and top(text, moving) > 0.3
 
 
-@pytest.mark.parametrize("text", ["can't stop smiling", "nothing can wipe the smile off her face",
-"cannot hide a smile"])
+@pytest.mark.parametrize(
+    "text", ["can't stop smiling", "nothing can wipe the smile off her face", "cannot hide a smile"]
+)
 def test_a_denied_end_is_no_denial(text):
     assert top(text, APART["smile"]) > 0.15
 
 
 # ── strength ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-LESS = ["a hint of {n}", "slightly {a}", "a bit {a}", "barely {a}", "a tad {a}", "mildly {a}", "20% {a}",
-"not very {a}", "a mite {a}"]
-MORE = ["very {a}", "extremely {a}", "so {a}", "utterly {a}", "incredibly {a}", "150% {a}", "twice as {a}",
-"{a} beyond words"]
+LESS = [
+    "a hint of {n}",
+    "slightly {a}",
+    "a bit {a}",
+    "barely {a}",
+    "a tad {a}",
+    "mildly {a}",
+    "20% {a}",
+    "not very {a}",
+    "a mite {a}",
+]
+MORE = [
+    "very {a}",
+    "extremely {a}",
+    "so {a}",
+    "utterly {a}",
+    "incredibly {a}",
+    "150% {a}",
+    "twice as {a}",
+    "{a} beyond words",
+]
 
 
 @pytest.mark.parametrize("noun, word, channel", [
@@ -276,8 +302,9 @@ def test_degrees_behind_a_movement(what, channel):
     for degree in ("slightly", "a little", "a touch", "subtle"):
         assert 0.0 < top(f"{what}, {degree}", channel) < plain - 0.02
         assert 0.0 < top(f"{what} {degree}", channel) < plain - 0.02
-    assert top(f"{what}, 20%", channel) < top(f"{what}, half strength", channel) < top(f"{what}, full strength",
-    channel)
+    assert (
+        top(f"{what}, 20%", channel) < top(f"{what}, half strength", channel) < top(f"{what}, full strength", channel)
+    )
 
 
 # ── strength, word by word ───────────────────────────────────────────────────────────────────────────────────────────
@@ -400,8 +427,9 @@ def test_slips_of_the_pen(wrong, right):
     assert same(wrong, right)
 
 
-@pytest.mark.parametrize("word", ["board", "closet", "morning", "string", "star", "site", "starting", "contact",
-"paint", "tired"])
+@pytest.mark.parametrize(
+    "word", ["board", "closet", "morning", "string", "star", "site", "starting", "contact", "paint", "tired"]
+)
 def test_common_words_are_no_misspelt_feelings(word):
     assert not any("meant" in tag for tag in tags(normal(word)))
 
@@ -557,3 +585,57 @@ def test_directions_in_brackets_within_the_line_that_is_spoken():
     text = "You came back. [joy] Really? [frowns, left brow only]"
     assert begins(text, "AU12 Lip Corner Puller.L", words=words) == pytest.approx(1.5, abs=0.4)
     assert begins(text, "AU04 Brow Lowerer.L", words=words) == pytest.approx(2.8, abs=0.4)
+
+
+@pytest.mark.parametrize(
+    ("text", "one", "two"),
+    [
+        ("the nose wrinkles, but not before the left brow has gone up", "AU02 Outer Brow Raiser.L",
+         "AU09 Nose Wrinkler.L"),
+        ("lips part, having been puckered just before", "AU18 Lip Pucker", "AU25 Lips Part"),
+        ("No longer afraid, she smiles.", "AU20 Lip Stretcher.L", "AU12 Lip Corner Puller.L"),
+        ("Not sad any more, she grins.", "AU15 Lip Corner Depressor.L", "AU12 Lip Corner Puller.L"),
+        ("Beginning: happy. Middle: disgusted. End: sad.", "AU12 Lip Corner Puller.L", "AU09 Nose Wrinkler.L"),
+        ("she frowns, until she is given a present: joy", "AU04 Brow Lowerer.L", "AU12 Lip Corner Puller.L"),
+    ],
+)  # fmt: skip
+def test_what_was_there_before_comes_first(text, one, two):
+    assert begins(text, one) < begins(text, two)
+
+
+@pytest.mark.parametrize(
+    ("text", "channel", "begin", "end"),
+    [
+        ("one third sad, two thirds happy", "AU12 Lip Corner Puller.L", 2.0, None),
+        ("she grins in the first half of the clip and then stops", "AU12 Lip Corner Puller.L", 0.1, 3.0),
+        ("with 2 s to go he shuts his eyes", "AU43 Eyes Closed.L", 4.0, None),
+        ("a grin spreads slowly over the whole clip", "AU12 Lip Corner Puller.L", 3.0, None),
+        ("gradually, between 2 s and 4 s, a smile appears", "AU12 Lip Corner Puller.L", 3.0, None),
+    ],
+)
+def test_shares_of_the_shot(text, channel, begin, end):
+    assert begins(text, channel, duration=6.0) == pytest.approx(begin, abs=0.45)
+    if end is not None:
+        assert ends(text, channel, duration=6.0) == pytest.approx(end, abs=0.45)
+
+
+@pytest.mark.parametrize(
+    ("text", "channel", "begin"),
+    [
+        ("smiles with “it's”, frowns with “don't”", "AU04 Brow Lowerer.L", 2.0),
+        ("her eyes close on ‘don’t’ only", "AU43 Eyes Closed.L", 2.0),
+        ("between 'fine' and 'don’t' she smiles", "AU12 Lip Corner Puller.L", 1.4),
+        ("half a second after the word \"fine\" is over he frowns", "AU04 Brow Lowerer.L", 1.9),
+        ("afraid up to and including \"fine\", then happy", "AU12 Lip Corner Puller.L", 1.4),
+        ("blank until \"don't\", and from that point on she is happy", "AU12 Lip Corner Puller.L", 2.0),
+    ],
+)  # fmt: skip
+def test_words_of_the_line_as_they_are_quoted(text, channel, begin):
+    words = [Spoken("it’s", 0.5, 0.9), Spoken("fine", 1.0, 1.4), Spoken("don't", 2.0, 2.4), Spoken("care", 2.5, 3.0)]
+    assert begins(text, channel, words=words) == pytest.approx(begin, abs=0.45)
+
+
+def test_what_was_gone_comes_back_at_its_time():
+    face, times = play("frown at 1 s, gone by 2 s, and back at 4 s", duration=6.0)
+    down = face["AU04 Brow Lowerer.L"]
+    assert [bool(down[np.searchsorted(times, at)] > 0.2) for at in (0.5, 1.6, 3.2, 5.0)] == [False, True, False, True]

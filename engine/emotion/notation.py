@@ -14,6 +14,7 @@ from .tables import data
 #: Strengths end here; a number beyond it is something else.
 MOST_STRENGTH = 1.5
 
+
 def number(text: str) -> float | None:
     text = text.strip().replace(",", ".")
     if "half" in text:
@@ -180,6 +181,115 @@ _TURNS = (
 )  # fmt: skip
 
 
+_T = r"(?:\d?\d:\d\d(?:\.\d+)?|(?:\d+(?:\.\d+)?|one|two|three|four|five|six) ?(?:s|secs?|seconds?)\b)"
+_SHARE = r"(?:one|a|two|three) (?:thirds?|quarters?)"
+_SHOT = r"(?:shot|clip|take|scene|line|video|animation|sequence)"
+_GROWING = r"(?:grows?|builds?|swells?|spreads?|rises|creeps in|mounts?)"
+#: Turns of order and time, put into plain words before everything else: "not amused any more, he …" was amused before.
+_ORDER_TURNS = (
+    (re.compile(r"\b(?:have|has|had) (?:risen|arisen)\b"), "rise"),
+    (re.compile(r"\b(?:have|has|had) (?:sunk|sunken|fallen)\b"), "drop"),
+    (re.compile(r"\b(?:have|has|had) (gone|come) (up|down)\b"), r"go \2"),
+    (re.compile(r", having (?:just |only just )?(?:been|begun|started)(?: out)?(?: as)? ([^,.;]+?)(?: (?:a "
+                r")?(?:moment|second|"
+                r"instant|bit) (?:ago|before|earlier)| just before| before(?:hand)?)?(?=[,.;]|$)"),
+     r", after being \1"),
+    (re.compile(rf"\b([a-z]+) ((?:at|from|on) {_T}),? (?:and )?(?:gone|off|away|over|out) (?:again )?(?:by|at|from) "
+                rf"({_T}),? (?:and |then |but )*(?:is )?(?:back|there|on|returns|comes back)(?: again)? ((?:at|from|"
+                rf"by) {_T})"), r"\1 \2, gone at \3, \1 \4"),
+    (re.compile(r"\b(?:up to and including|(?:up )?(?:until|till|to) (?:the end of|after)) (?:the word )?\"([^\"]+)\""),
+     r'until ">\1"'),
+    (re.compile(r"\bafter (?:the )?(?:word )?(\"[^\"]+\") (?:is|has been|was) (?:over|done|finished|said|spoken|"
+                r"out)\b"),
+     r"after \1"),
+    (re.compile(r"\bafter (?:the )?word (?=\")"), "after "),
+    (re.compile(r"\bwith (?=\"[^\"]+\"(?:[,.;]|$| and\b))"), "on "),
+    (re.compile(r"\b(until|till|before|up to) ([^,.;]+), (?:and |but )?from (?:that (?:word|point|moment|second)|then|"
+                r"there) on(?:wards?)?,? "), r"\1 \2, then "),
+    (re.compile(rf"\bno longer ([a-z]+), (?={_PERSONS}\b)"), r"\1, then "),
+    (re.compile(rf"(?:(?<=^)|(?<=[.;] ))not ([a-z]+) (?:any ?more|any longer), (?={_PERSONS}\b)"), r"\1, then "),
+    (re.compile(r"\b(?:empty|vacant|dead|flat),? (?:and )?(?=(?:neutral|expressionless|blank)\b)"), ""),
+    (re.compile(r"\b(until|till|before|when|once) (?:it (?:dawns on|hits|strikes|occurs to) (?:him|her|them)|(?:he|she|"
+                r"they) (?:realises?|realizes?|understands?|grasps?|learns?|finds? out)) (?:that )?(?=[a-z])"), r"\1 "),
+    (re.compile(r"\b(?:his|her|their|the) (?:calm|composure|cool|patience|self-control|restraint|mask|poker face) "
+                rf"(?:breaks|cracks|snaps|slips|goes|shatters|crumbles|gives) (?:and|so) (?={_PERSONS}\b)"), ""),
+    (re.compile(rf"\b(?:for )?({_SHARE})(?: of (?:it|the {_SHOT}))? (?!in\b|through|of\b|a\b)([a-z]+),? (?:and |"
+                rf"then |for )*"
+                rf"(?:the (?:other|last|remaining) )?({_SHARE})(?: of (?:it|the {_SHOT}))? (?!in\b|through|of\b|"
+                rf"a\b)([a-z]+)"
+                r"(?=\s*(?:[.;]|$))"), lambda m: _shares(m)),
+    (re.compile(rf"\b(?:throughout|over|across|during) the (?:whole |entire |full )?{_SHOT},? (?:an? |the |his |"
+                rf"her |their )?"
+                rf"((?:[a-z]+ )?[a-z]+?) (?:very )?(?:slowly |gradually |steadily )?{_GROWING}\b[^.;]*"),
+     r"from a blank face slowly to \1 over the whole shot"),
+    (re.compile(rf"(?:(?<=^)|(?<=[.;] ))(?:an? |the |his |her |their )?((?:[a-z]+ )?[a-z]+?) (?:very "
+                rf")?(?:slowly |gradually |"
+                rf"steadily )?{_GROWING}(?: (?:very |ever so )?(?:slowly|gradually|steadily))? (?:throughout|"
+                rf"over|across) the "
+                rf"(?:whole |entire |full )?{_SHOT}(?=\s*[.;]|$)"),
+     r"from a blank face slowly to \1 over the whole shot"),
+    (re.compile(rf"\b(?:an? )?(?:slow|gradual|steady)?(?: )?(?:build(?:-up)?|rise|growth|crescendo) of [a-z]+ "
+                rf"(over|across) "
+                rf"the (?:whole |entire |full )?{_SHOT}, from ([^,.;]+)"), r"from \2 over the whole shot"),
+    (re.compile(rf"\b(?:for|during|in) the first (half|third|quarter|two thirds|three quarters)(?: of the "
+                rf"{_SHOT})?,? (?:and|"
+                rf"then|but|after which) (?:then )?(?:{_PERSONS} )?(?:lets? (?:it|that|go of it)(?: go)?|stops|"
+                rf"drops it|relaxes|"
+                r"gives it up)(?=\s*(?:[.;,]|$))"), lambda m: f", {_way_in(m[1])} neutral"),
+    (re.compile(r", (?=until [^,.;:]+: )"), " "),
+    (re.compile(r"\b(someone|somebody|the \w+|an? \w+) (?:that |who |whom )?(?:he|she|they) (?:loves?|hates?|"
+                r"fears?|misses|"
+                r"trusts?|adores?|despises?|dreads?) (?=(?:walks?|comes?|enters?|leaves?|appears?|arrives?|calls?)\b)"),
+     r"\1 "),
+    (re.compile(r"(?: at the (?:midpoint|middle)[:,;] )?\bthe ([a-z]+) of the first half (?:turns|changes|gives way|"
+                r"switches) (?:in)?to ([a-z]+)"), r". in the first half \1, then at the midpoint \2"),
+    (re.compile(r"\bfirst (?:50 ?%|fifty per ?cent) of"), "first half of"),
+    (re.compile(rf"\b(?:for|in|during) the first half of the {_SHOT}\b"), "in the first half"),
+    (re.compile(rf"(?<=first half, )([a-z]+) (?:for|in|during) the rest of (?:it|the {_SHOT})(?=\s*(?:[.;]|$))"),
+     r"\1 in the second half"),
+    (re.compile(r"(?:(?<=^)|(?<=[.;\n] ))(?:start|beginning|opening): (?=[^:]*[.;\n,] ?(?:middle|end|ending|"
+                r"finish): )"),
+     "first "),
+    (re.compile(r"(?<=[.;,\n] )middle: "), "then "), (re.compile(r"(?<=[.;,\n] )(?:end|ending|finish): "), "finally "),
+    (re.compile(r"(?<=suddenly), (?:and )?without (?:any )?(?:transition|warning|delay|in-between),"), ""),
+    (re.compile(r"\b(news|truth|penny|message|realisation|realization|loss|meaning) ((?:sinks|comes) in|drops|"
+                r"lands|arrives|"
+                r"hits(?: (?:him|her|them))?) ?[-–,;:]+ ?(?:and )?from (?:there|then|that (?:moment|point)) on,? "),
+     r"\1 \2, "),
+    (re.compile(r"(?<=, )(?:although|though|except that) (?=for |between |from )"), ". "),
+    (re.compile(rf"\bfor (?:only |just )?(?:{_T}|a second), (?=(?:between|from) (?:seconds? )?\d)"), ""),
+    (re.compile(r"\bthere (?:must be|is|should be|will be|can be) no (?:trace|sign|hint|remnant)(?: left)? of "
+                r"(his|her|their|"
+                r"the) ([a-z]+)(?: left| any ?more)?"), r"\1 \2 is gone"),
+    (re.compile(r"(?<=[a-z]) by then(?=\s*(?:[.;]|$))"), ""),
+    (re.compile(r"^([^;]+); (?:meanwhile,? )?from the (?:very )?(?:beginning|start|outset)(?: on)?,? ([^;.]+)$"),
+     r"\2; \1"),
+    (re.compile(rf"^((?:as the {_SHOT} ends|(?:at|by) the (?:very )?end(?: of the {_SHOT})?),? [^;.]+)[;.] ((?:in|at|"
+                rf"during) the (?:middle|midpoint|beginning|start)[^;.]+)\.?$"), r"\2; \1"),
+    (re.compile(rf"\bas the {_SHOT} (?:ends|closes|finishes)\b"), "at the end"),
+    (re.compile(rf"\bwith ({_T}) (?:to go|left|remaining)\b(?: on the clock)?"), r"in the last \1"),
+    (re.compile(r"(?<=[;,.] )(?:for )?(?:all )?the rest of the time,? (?=[a-z])(?<!first)"), "before that "),
+)  # fmt: skip
+
+
+def _shares(found: re.Match) -> str:
+    """ "Two thirds angry, one third sad": the second begins where the share of the first is over."""
+    return f"{found[2]}, {_way_in(found[1])} {found[4]}"
+
+
+def _way_in(share: str) -> str:
+    """A share of the shot as the time at which it is over."""
+    return "halfway in" if share == "half" else f"{share.replace('one', 'a')} of the way in"
+
+
+def opened(text: str) -> str:
+    """Plain apostrophes, contractions in full, so that a word of the line is found as it is quoted."""
+    text = text.replace("’", "'")
+    for pattern, replacement in _CONTRACTIONS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
 def normal(text: str) -> str:
     """Lower case, plain quotes, no mark-up, contractions opened."""
     text = re.sub(r"<(script|style)\b[^>]*>.*?</\1\s*>", " ", text, flags=re.IGNORECASE | re.DOTALL)
@@ -193,7 +303,7 @@ def normal(text: str) -> str:
     text = re.sub(r"[*_#`~^\\{}\[\]$]+(?=\W|$)|(?<!\w)[*_#`~^\\{}\[\]$]+", " ", text).lower()
     text = _AT_RATE.sub(r"\1", _time_codes(text))
     text = re.sub(r"\(\s*(left|right|both|l|r)\s*\)", r" \1 ", text)
-    for pattern, replacement in (*_CONTRACTIONS, *_TURNS, *_OTHER_FORMS, *_SIDES_APART):
+    for pattern, replacement in (*_CONTRACTIONS, *_ORDER_TURNS, *_TURNS, *_OTHER_FORMS, *_SIDES_APART):
         text = pattern.sub(replacement, text)
     text = re.sub(r"\(\s*\)", " ", text)
     own = re.search(r"\b(?:left|right)\b", _SEEN.sub("", text))
@@ -277,6 +387,9 @@ _TIME_FORMS = (
     (re.compile(r"\bseconds? (\d+(?:\.\d+)?) (to|and|until|till|-|–|through) (?:seconds? )?(\d+(?:\.\d+)?)\b(?! ?s)"),
      r"\1 s \2 \3 s"),
     (re.compile(rf"\b(?:seconds?|secs?) (\d+(?:\.\d+)?|{_COUNTED})\b(?! ?s\b| sec)"), lambda m: f"{_count(m[1])} s"),
+    (re.compile(rf"\b(?:(?:very )?(?:slowly|gradually|steadily|smoothly)),? ()(?:from|between) ({_CLOCK}) (?:to|"
+                rf"and|until|"
+                rf"till) ({_CLOCK})(?![\d.]*\d)"), lambda m: _ramp(m)),
     (re.compile(r"\b(?:at )?(?:time|t) ?(?:=|:|\+) ?(\d+(?:\.\d+)?)(?: ?s(?:ec(?:ond)?s?)?)?\b"), r"at \1 s"),
     (re.compile(r"@ ?(\d+(?:\.\d+)?)(?: ?s(?:ec(?:ond)?s?)?)?\b(?![.:]?\d)"), r"at \1 s"),
     (re.compile(rf"\b(from|between) (\d+(?:\.\d+)?|{_COUNTED}) (to|and|until|till) (\d+(?:\.\d+)?|"
@@ -348,8 +461,10 @@ _OTHER_FORMS = (
 )  # fmt: skip
 _SEEN = re.compile(r"\b(?:screen|camera|frame|viewer's|viewers'|viewer|audience|our|picture|image)[ -](left|right)\b")
 _ORDINALS = {name: place for place, name in enumerate(("first", "second", "third", "fourth", "fifth", "sixth"), 1)}
-_BARE_AT = re.compile(rf"(?<!\d )(?<!\w\d )\b(at|by|after|until|till|from) (\d+(?:\.\d+)?)(?: "
-                      rf"on(?:wards?)?)?{_NO_UNIT}(?=\W|$)")
+_BARE_AT = re.compile(
+    rf"(?<!\d )(?<!\w\d )\b(at|by|after|until|till|from) (\d+(?:\.\d+)?)(?: "
+    rf"on(?:wards?)?)?{_NO_UNIT}(?=\W|$)"
+)
 _LISTED = re.compile(
     r"(?:(?<=^)|(?<=[\n.,;:!] )|(?<=\n)|(?<= ))\(?([1-9])[.)](?=\s+[a-z])"
     r"|\b(?:step|phase|stage|part|pose|beat|shot|moment)\s+([1-9]|one|two|three|four|five|six)\b\s*[:.)-]?"
@@ -404,8 +519,6 @@ def _time_codes(text: str) -> str:
     return re.sub(r"\bat (?=at \d)", "", _CODE.sub(replaced, text))
 
 
-
-
 def _one_time_form(text: str) -> str:
     """Times in the notations of scripts, clocks, lists and frame counts → those that the scanner knows."""
     text = _leading_times(_shared_times(text))
@@ -418,8 +531,9 @@ def _one_time_form(text: str) -> str:
     if re.search(r"\bframe \d+ to frame \d+", text):  # "frames 0-24 calm, 24-48 angry"
         text = re.sub(r"(?<=[,;] )(\d+) ?(?:-|–|to) ?(\d+)(?= [a-z])", r"frame \1 to frame \2", text)
     if re.search(rf"\bat (?:\d+(?:\.\d+)?|{_COUNTED}) ?(?:s|secs?|seconds?)\b", text):  # "at one second …, at two …"
-        text = re.sub(rf"\b(at|by|until|till) ({_COUNTED})(?=\s*(?:[,.;]|$))", lambda m: f"{m[1]} {_count(m[2])} s",
-        text)
+        text = re.sub(
+            rf"\b(at|by|until|till) ({_COUNTED})(?=\s*(?:[,.;]|$))", lambda m: f"{m[1]} {_count(m[2])} s", text
+        )
     # "At 2" is a time where it can be no strength: strengths end at 1.5.
     plain = [float(found[2]) for found in _BARE_AT.finditer(text)]
     if any(value > MOST_STRENGTH for value in plain) or _HAPPENS.search(text):
@@ -443,14 +557,16 @@ def _shared_times(text: str) -> str:
     if not (found[2] or found[4]) or len(items) != len(times) + len(first):
         return text
     starts = first + [f"at {time} " for time in times]
-    return text[: found.start()] + ", then ".join(f"{when}{item}" for when, item in zip(starts, items, strict=True)) + (
-        text[found.end() :]
+    return (
+        text[: found.start()]
+        + ", then ".join(f"{when}{item}" for when, item in zip(starts, items, strict=True))
+        + (text[found.end() :])
     )
 
 
 _SHARED = re.compile(
     r"(?:^|(?<=[.:] ))([^.:]+?)[,;]? (?:((?:cuts|changes|switch(?:es)?|transitions|changeovers?|cutting|"
-                r"changing)(?: over)?) )?"
+    r"changing)(?: over)?) )?"
     rf"(?:at|on) ((?:{_CLOCK})(?:(?:,| and|, and) (?:at )?(?:{_CLOCK}))+)(,? respectively)?(?=\s*(?:[.;]|$))"
 )
 

@@ -22,7 +22,7 @@ import numpy as np
 from ..contract.errors import MienError
 from .clauses import STARTS, Clause, opposed
 from .clauses import clauses as read_clauses
-from .notation import normal, stated_rate
+from .notation import normal, opened, stated_rate
 from .orders import (
     Head,
     Order,
@@ -158,7 +158,7 @@ def _frame_time(value, rate: float):
 
 def _place_words(found: list[Tag], words: Sequence[Spoken], notes: list[str]) -> list[Tag]:
     """Quoted words of the line, and words after "says", become times."""
-    bare = [re.sub(r"[^\w]", "", word.text.lower()) for word in words]
+    bare = [re.sub(r"[^\w]", "", opened(word.text.lower())) for word in words]
     result: list[Tag] = []
     for tag in found:
         said = result and re.fullmatch(r"(say|says|saying|said|word|words|speaks|utters|phrase|line)", result[-1].text)
@@ -167,7 +167,7 @@ def _place_words(found: list[Tag], words: Sequence[Spoken], notes: list[str]) ->
         if span:
             if said:
                 result.pop()
-            result.append(Tag(tag.text, {"word": span}, tag.start, tag.end))
+            result.append(_time_of_word(tag, span, result))
         elif "quote" in tag and words:
             notes.append(f"The line has no word {tag.text}, so no time could be taken from it.")
         elif "quote" in tag and said:
@@ -183,11 +183,29 @@ def _place_words(found: list[Tag], words: Sequence[Spoken], notes: list[str]) ->
 
 
 def _find_words(wanted: str, bare: list[str], words: Sequence[Spoken]) -> tuple[float, float] | None:
-    parts = [part for part in re.sub(r"[^\w\s]", "", wanted.lower()).split() if part]
-    for place in range(len(bare) - len(parts) + 1):
-        if parts and bare[place : place + len(parts)] == parts:
-            return words[place].start, words[place + len(parts) - 1].end
+    sought = re.sub(r"[^\w]", "", opened(wanted.lower()))
+    for place in range(len(bare) if sought else 0):
+        end, said = place, ""
+        while end < len(bare) and len(said) < len(sought):
+            said, end = said + bare[end], end + 1
+        if said == sought:
+            return words[place].start, words[end - 1].end
     return None
+
+
+def _time_of_word(tag: Tag, span: tuple[float, float], before: list[Tag]) -> Tag:
+    """A word's time; with what stands before it taken in: "a second after", "between 'one' and 'two'"."""
+    start, end = span
+    if tag.text.startswith('">'):  # up to and including it
+        return Tag(tag.text, {"word": (end, end)}, tag.start, tag.end)
+    if before and "gap" in before[-1]:
+        return Tag(tag.text, {"at": end + before.pop()["gap"]}, tag.start, tag.end)
+    texts = [other.text for other in before[-3:]]
+    if len(texts) == 3 and texts[0] == "between" and texts[2] == "and" and "word" in before[-2]:
+        first = before[-2]["word"][1]
+        del before[-3:]
+        return Tag(tag.text, {"span": (min(first, start), start)}, tag.start, tag.end)
+    return Tag(tag.text, {"word": span}, tag.start, tag.end)
 
 
 # ── feelings that no word names ──────────────────────────────────────────────────────────────────────────────────────
@@ -323,8 +341,14 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
             elif own and "at" in own and clause.tags[0].text.startswith(("begin", "start")) and not follows:
                 first = next((beat for beat in beats if beat.orders), beats[-1])
                 first.start = first.start or own["at"]  # "…. Begin at 1 s."
-            elif own and beats[-1].orders and (
-                clause.sentence == spoke or own.keys() & {"lasting", "until", "span"} or position + 1 == len(clauses)
+            elif (
+                own
+                and beats[-1].orders
+                and (
+                    clause.sentence == spoke
+                    or own.keys() & {"lasting", "until", "span"}
+                    or position + 1 == len(clauses)
+                )
             ):
                 _give_time(beats, clause, recent)
             elif own and position + 1 < len(clauses):  # "2 s in. Her face falls."

@@ -37,7 +37,7 @@ _SCANNER = re.compile(
     "|".join(
         f"(?P<{name}>{pattern})"
         for name, pattern in (
-            ("quote", r"\"[^\"]{1,120}\"|(?<![^\W_])'[^']{1,80}'(?![^\W_])"),
+            ("quote", r"\"[^\"]{1,120}\"|(?<![^\W_])'(?:[^']|(?<=[a-z])'(?=[a-z])){1,80}?'(?![^\W_])"),
             ("span", rf"(?:\b(?:from|between)\s+)(?:{_TIME}|{_NUMBER})\s*(?:to|until|till?|and|through|-+>?|=>|→|–|"
                      rf"—|…)\s*{_TIME}"
                      rf"|(?<![\w.]){_TIME}\s*(?:to|until|till?|through|-+>?|=>|→|–|—|…)\s*{_TIME}"
@@ -76,6 +76,7 @@ _SCANNER = re.compile(
     ),
     re.IGNORECASE,
 )  # fmt: skip
+
 
 @dataclass
 class Tag:
@@ -369,7 +370,7 @@ def _time_reading(kind: str, text: str) -> Any:
             part
             for part in re.split(
                 r"\s*(?:\bto\b|\buntil\b|\btill?\b|\band\b(?! a half)|\bthrough\b|-+>?|=>|→|–|—|…)\s*",
-                re.sub(r"^(from|between)\s+", "", text)
+                re.sub(r"^(from|between)\s+", "", text),
             )
             if part
         ]
