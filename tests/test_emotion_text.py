@@ -608,6 +608,7 @@ def test_what_was_there_before_comes_first(text, one, two):
     [
         ("one third sad, two thirds happy", "AU12 Lip Corner Puller.L", 2.0, None),
         ("she grins in the first half of the clip and then stops", "AU12 Lip Corner Puller.L", 0.1, 3.0),
+        ("in the first two thirds he is angry, then he smiles", "AU12 Lip Corner Puller.L", 4.0, None),
         ("with 2 s to go he shuts his eyes", "AU43 Eyes Closed.L", 4.0, None),
         ("a grin spreads slowly over the whole clip", "AU12 Lip Corner Puller.L", 3.0, None),
         ("gradually, between 2 s and 4 s, a smile appears", "AU12 Lip Corner Puller.L", 3.0, None),
@@ -624,6 +625,7 @@ def test_shares_of_the_shot(text, channel, begin, end):
     [
         ("smiles with “it's”, frowns with “don't”", "AU04 Brow Lowerer.L", 2.0),
         ("her eyes close on ‘don’t’ only", "AU43 Eyes Closed.L", 2.0),
+        ('half a second before "care" he shuts his eyes', "AU43 Eyes Closed.L", 2.0),
         ("between 'fine' and 'don’t' she smiles", "AU12 Lip Corner Puller.L", 1.4),
         ("half a second after the word \"fine\" is over he frowns", "AU04 Brow Lowerer.L", 1.9),
         ("afraid up to and including \"fine\", then happy", "AU12 Lip Corner Puller.L", 1.4),
@@ -639,3 +641,12 @@ def test_what_was_gone_comes_back_at_its_time():
     face, times = play("frown at 1 s, gone by 2 s, and back at 4 s", duration=6.0)
     down = face["AU04 Brow Lowerer.L"]
     assert [bool(down[np.searchsorted(times, at)] > 0.2) for at in (0.5, 1.6, 3.2, 5.0)] == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    "text", ['cheeks puffed on "no", gone at "go"', 'from "no" to "stop" he has his cheeks puffed']
+)
+def test_from_one_word_of_the_line_to_another(text):
+    words = [Spoken("no", 0.5, 0.8), Spoken("now", 1.2, 1.8), Spoken("stop", 2.3, 2.8), Spoken("go", 2.8, 3.3)]
+    assert begins(text, "AU34 Puff.L", words=words, duration=5.0) == pytest.approx(0.5, abs=0.45)
+    assert ends(text, "AU34 Puff.L", words=words, duration=5.0) == pytest.approx(2.8, abs=0.45)

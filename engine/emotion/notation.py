@@ -236,6 +236,20 @@ _ORDER_TURNS = (
                 rf"then|but|after which) (?:then )?(?:{_PERSONS} )?(?:lets? (?:it|that|go of it)(?: go)?|stops|"
                 rf"drops it|relaxes|"
                 r"gives it up)(?=\s*(?:[.;,]|$))"), lambda m: f", {_way_in(m[1])} neutral"),
+    (
+        re.compile(
+            r"\b(?:for|during|in|over) the first (third|quarter|two thirds|three quarters)"
+            rf"(?: of the {_SHOT})?,? ([^,.;]+), (?:and )?(?:then|after that|afterwards),? "
+        ),
+        lambda m: f"{m[2]}, {_way_in(m[1])} ",
+    ),
+    (
+        re.compile(
+            r"\b(?:at|on) (\"[^\"]+\"),? (?:and |then )*(?:back )?(?:down|up|back|off|gone|away|over)(?: again)? "
+            r"(?:at|on|by) \"([^\"]+)\""
+        ),
+        r'from \1 to "<\2"',
+    ),
     (re.compile(r", (?=until [^,.;:]+: )"), " "),
     (re.compile(r"\b(someone|somebody|the \w+|an? \w+) (?:that |who |whom )?(?:he|she|they) (?:loves?|hates?|"
                 r"fears?|misses|"
@@ -279,7 +293,8 @@ def _shares(found: re.Match) -> str:
 
 def _way_in(share: str) -> str:
     """A share of the shot as the time at which it is over."""
-    return "halfway in" if share == "half" else f"{share.replace('one', 'a')} of the way in"
+    share = f"a {share}" if share in ("third", "quarter") else share.replace("one", "a")
+    return "halfway in" if share == "half" else f"{share} of the way in"
 
 
 def opened(text: str) -> str:

@@ -200,7 +200,15 @@ def _time_of_word(tag: Tag, span: tuple[float, float], before: list[Tag]) -> Tag
         return Tag(tag.text, {"word": (end, end)}, tag.start, tag.end)
     if before and "gap" in before[-1]:
         return Tag(tag.text, {"at": end + before.pop()["gap"]}, tag.start, tag.end)
+    if len(before) > 1 and "before" in before[-1] and "bare" in before[-2]:
+        gap = before[-2]["bare"]
+        del before[-2:]
+        return Tag(tag.text, {"at": max(0.0, start - gap)}, tag.start, tag.end)
     texts = [other.text for other in before[-3:]]
+    if len(texts) == 3 and texts[0] == "from" and texts[2] in ("to", "through") and "word" in before[-2]:
+        first = before[-2]["word"][0]
+        del before[-3:]
+        return Tag(tag.text, {"span": (first, start if tag.text.startswith('"<') else end)}, tag.start, tag.end)
     if len(texts) == 3 and texts[0] == "between" and texts[2] == "and" and "word" in before[-2]:
         first = before[-2]["word"][1]
         del before[-3:]
