@@ -169,16 +169,16 @@ def test_a_fit_improves_on_its_first_colours_and_keeps_its_budget(folder):
 
 
 def test_dynamic_appearance_helps_expressions_that_were_held_out(folder):
-    fit, _ = begin(folder, steps=240)
+    fit, _ = begin(folder, steps=480)  # enough for what changes to settle: at half of that neutral lags by 0.35 dB
     fit.run(nothing)
-    plain, _ = begin(folder, steps=240, rows=0)
+    plain, _ = begin(folder, steps=480, rows=0)
     plain.run(nothing)
     assert ("jawOpen",) in fit.appearance.drivers
     colour = fit.appearance.values["colour"]
     hue = colour - colour.mean(axis=1, keepdims=True)
     assert 0 < np.abs(hue).max() <= appearance.TINT + 1e-6
     assert held_out(fit)["expressions"]["inside"] > held_out(plain)["expressions"]["inside"] + 0.5
-    assert held_out(fit)["neutral"]["inside"] > held_out(plain)["neutral"]["inside"] - 0.5
+    assert held_out(fit)["neutral"]["inside"] > held_out(plain)["neutral"]["inside"] - 0.3
 
 
 @dataclass
@@ -209,6 +209,19 @@ def test_a_square_is_a_driver_where_pictures_show_half_and_all_of_a_unit():
     assert drivers_of((9, {"jawOpen": 1.0}), (3, {"jawOpen": 0.5})) == [jaw]
 
 
+def test_colours_near_grey_keep_their_mean_and_their_hue():
+    colour = np.random.default_rng(4).normal(0, 0.3, (50, 2, 3)).astype(np.float32)
+    near = colour.copy()
+    appearance.near_grey(near, 0.1)
+    before, after = (c - c.mean(axis=2, keepdims=True) for c in (colour, near))
+    np.testing.assert_allclose(near.mean(axis=2), colour.mean(axis=2), atol=1e-6)
+    assert np.abs(after).max() <= 0.1 + 1e-6
+    little = np.abs(before).max(axis=2) <= 0.1
+    assert 0 < little.mean() < 1
+    np.testing.assert_array_equal(near[little], colour[little])
+    np.testing.assert_allclose(np.cross(before, after), 0, atol=1e-6)
+
+
 def test_central_units_change_more_around_them_than_those_of_one_side(folder):
     fit, _ = begin(folder)
     place = fit.rig.place(fit.triangle, fit.parameters.position)
@@ -217,6 +230,16 @@ def test_central_units_change_more_around_them_than_those_of_one_side(folder):
     near = appearance.reach(fit.rig, ("jawOpen",), place)
     assert np.all((near > 0) == (far < appearance.WIDE_REACH))
     assert np.any((near > 0) & (far > appearance.REACH))
+
+
+def test_expressions_that_no_fitted_picture_shows_are_told_apart():
+    units = {"neutral": {}, "smile": {"mouthSmileLeft": 1.0}, "laugh": {"mouthSmileLeft": 1.0, "jawOpen": 0.5}}
+    photos = [SimpleNamespace(view=SimpleNamespace(pose=pose)) for pose in ("neutral", "smile")]
+    rows = [{"pose": pose, "full": value} for pose, value in (("neutral", 40.0), ("smile", 36.0), ("laugh", 30.0))]
+    found = report.split(rows, SimpleNamespace(units=units, train_photos=photos))
+    assert {name: row["full"] for name, row in found.items()} == {
+        "neutral": 40.0, "expressions": 33.0, "unseen": 30.0, "all": 35.33,
+    }  # fmt: skip
 
 
 def test_equal_seeds_give_equal_heads(folder):

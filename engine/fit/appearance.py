@@ -127,8 +127,7 @@ class Appearance:
                     adam(value[rows], gradients[name][rows], first, second, rates, DECAY[name] * share, LIMITS[name],
                          self.used[driver])  # fmt: skip
                     if name == "colour":
-                        middle = value[rows].mean(axis=1, keepdims=True)
-                        value[rows] = middle + np.clip(value[rows] - middle, -TINT, TINT)
+                        near_grey(value[rows][:, None], TINT)
                     if self.used[driver] % 4 == 0 and len(self.near):
                         smooth(value[rows], self.near[rows] - rows.start, SMOOTHING)
 
@@ -151,6 +150,22 @@ class Appearance:
                 found = cKDTree(points).query(points, k=number)[1].reshape(b - a, number)
                 self.near[a:b, :number] = found + a
                 self.near[a:b, number:] = found[:, :1] + a
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def near_grey(colour, most):
+    """Brings red, green and blue of [N,K,3] no further than `most` from their mean, in place; mean and hue stay."""
+    most = np.float32(most)
+    for i in numba.prange(colour.shape[0]):
+        for k in range(colour.shape[1]):
+            r, g, b = colour[i, k, 0], colour[i, k, 1], colour[i, k, 2]
+            mean = (r + g + b) / np.float32(3)
+            widest = max(max(r, max(g, b)) - mean, mean - min(r, min(g, b)))
+            if widest > most:
+                share = most / widest
+                colour[i, k, 0] = mean + share * (r - mean)
+                colour[i, k, 1] = mean + share * (g - mean)
+                colour[i, k, 2] = mean + share * (b - mean)
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True)

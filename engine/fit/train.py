@@ -282,9 +282,8 @@ class Fit:
         p.rotation[self.flat, 1:3] = np.clip(p.rotation[self.flat, 1:3], -TILT, TILT)
         np.clip(p.log_scale, self.least_scale, self.most_scale, out=p.log_scale)
         np.clip(p.sh[:, 0], start.sh[:, 0] - self.colour_reach, start.sh[:, 0] + self.colour_reach, out=p.sh[:, 0])
-        sheen = p.sh[:, 1:].mean(axis=2, keepdims=True)
-        hue = np.clip(p.sh[:, 1:] - sheen, -VIEW_HUE / SH_1, VIEW_HUE / SH_1)
-        p.sh[:, 1:] = np.clip(sheen, -self.sheen, self.sheen) + hue
+        np.clip(p.sh[:, 1:], -self.sheen, self.sheen, out=p.sh[:, 1:])
+        dynamic.near_grey(p.sh[:, 1:], VIEW_HUE / SH_1)
         logit = p.opacity_logit[self.closing]
         p.opacity_logit[self.closing] = logit + np.float32(FIRMNESS) * (logit < FIRM)
         np.clip(p.opacity_logit, self.least_opacity, 7.0, out=p.opacity_logit)
