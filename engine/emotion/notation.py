@@ -1,7 +1,7 @@
 """One way of writing: the many notations of directions → the one that `words` reads.
 
 Times from scripts, clocks, lists and frame counts, strengths in words, sides as somebody else sees them, contractions
-and turns of phrase are put into plain words here. Nothing is decided: what cannot be said otherwise stays as it is.
+and turns of phrase (`turns`) become plain words. Nothing is decided: what cannot be said otherwise stays as it is.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 
+from . import turns
 from .tables import data
 
 #: Strengths end here; a number beyond it is something else.
@@ -40,263 +41,6 @@ _CONTRACTIONS = (
 )  # fmt: skip
 
 
-#: Words that a clause about somebody begins with.
-_PERSONS = r"(?:the|his|her|their|its|he|she|they|it|any|an?|your|my)"
-#: Turns of phrase put into the words that the lists know: "as wide as they go", "way up", "a smile from then on".
-_TURNS = (
-    (re.compile(r"\b(stares?|staring|peers?|peering) (?:to the )?(left|right|up|down)\b"), r"\1, looks \2"),
-    (re.compile(r"\b(while|whilst|as) ((?:the|his|her|their) (?:left|right) [^,.;]+?) (?=(?:the|his|her|their) (?:left|"
-                r"right|other)\b)"), r"\1 \2, "),
-    (re.compile(r"\b(?:when|once|after|as soon as) (?:he|she|it|they|the) (?:has|have|is|are) (?:finished|done|through)"
-                r"(?: with)? (?=[a-z])"), "after "),
-    (re.compile(r"\bnot ([^,.;]+?) yet ?[-–,;:]+ ?(?:but )?first ([^.;]+)"), r"first \2, then \1"),
-    (re.compile(r"\b(before|after|once|when|as soon as) (he|she|they|it) ([^,.;]+?) \2 (?=[a-z])"), r"\1 \2 \3, \2 "),
-    (re.compile(r"\b((?:brow|eyebrow|corner|cheek|lid|lip|mouth|chin|head|eye|nostril)s?|one|left|right|both) up "
-                r"(?=until|till)"),
-     r"\1 raised "),
-    (re.compile(r"\b((?:eye|lid|eyelid|mouth|lip)s?|one) closes (?=on|in|with)"), r"\1 shuts "),
-    (re.compile(r"\b(?:except for|apart from|other than|aside from) ([^,.;]+), (?:which|that|who) "), r"\1 "),
-    (re.compile(r"\b(?:humou?r|mirth|joy|cheer|warmth|blood)less(?:ly)? (smile|grin|laugh)"), r"cold \1"),
-    (re.compile(r", one (?=(?:in|that|which|where|with)\b)"), ", "),
-    (re.compile(rf",? and there,? (?={_PERSONS}\b)"), ", then "),
-    (re.compile(r"\b(bilat|inf|sup|med|lat|maj|min)\.(?=[,; ]|$)"), r"\1"),
-    (re.compile(r"\b(?:possibly|physically|humanly) (?=can\b|could\b|possible\b)"), ""),
-    (re.compile(r"\b(drops?|dropped|falls?|sinks?|hangs?|lowered|lowers|down) as low as (?:possible|(?:it|they|"
-                r"you|he|she) "
-                r"(?:can|could|goes?|will)(?: go)?)"), r"\1 to the max"),
-    (re.compile(r"\bas low as (?=possible|(?:it|they|you|he|she) (?:can|could|goes?|will))"), "down as much as "),
-    (re.compile(r"\b(?:not until|only (?:after|when|once)) (?:that|this|then|it is there|[a-z]+ (?:is|"
-                r"are) (?:there|done|over))"
-                rf",? (?:(?:does|do|will|did|should|may|can|is|are) )?(?={_PERSONS}\b)"), "then "),
-    (re.compile(r"\b(?:not until|only (?:after|when|once)) ([^,.;]+?),? (?:does|do|will|did|should|may|"
-                rf"can) (?={_PERSONS}\b)"),
-     r"once \1, "),
-    (re.compile(r",? (?:and )?(?:that )?(?:it|this) (?:comes?|happens?|starts?|begins?|arrives?|occurs?|appears?|"
-                r"should (?:come|happen|start|begin)) (?=(?:in )?(?:at|on|after|from) (?:the )?(?:\d|frame|second|"
-                r"one |two |three |"
-                r"four |five ))"), " "),
-    (re.compile(r"\b(left|right|other)(?: (?:one|side))? comes? (?:right |just )?after(?: it| that)?\b"),
-     r"\1 one follows"),
-    (re.compile(r"\b(?:the )?(left|right|other)( one| side)?\? "), r"\1\2 "),
-    (re.compile(r"\bleave (?:it|that|them)(?: (?:be|alone|there))?(?=\s*(?:[.,;!]|$))"), "motionless"),
-    (re.compile(r"\bkeep(?:s|ing)? ((?:[\w']+ ){1,5}?)(?:(?:right |well |completely )?out of (?:it|"
-                r"this))\b"), r"\1motionless"),
-    (re.compile(r"\b(fades?|drains?|dies|melts) (?:in|on|from) (?:the |his |her )?(left|right)\b"
-                r"(?! (?:side )?to\b)"), r"\1 away on the \2"),
-    (re.compile(r"\b(?:until |till )?(?:nothing|none|little|much|what|not much) (?:is |of it is |"
-                r"that is )?left(?: of (?:it|them))?\b"), ""),
-    (re.compile(r"\bonto (?:the |his |her |their )?(left|right) shoulder\b"), r"\1"),
-    (re.compile(r"\b(left|right|other) ((?:[a-z]+ )?(?:side|half|corner|brow|eye|one)) (?:has|have) not (?:got|"
-                r"heard|received|"
-                r"had) [^,.;]*"), r"\1 \2 motionless"),
-    (re.compile(r"\b(midway|halfway|half way) (?:through|into|in) (?:the|these|this|those|its) (?:[\d.]+|"
-                r"[a-z]+) ?(?:s|sec\w*)\b"), r"\1"),
-    (re.compile(r"\bas (?!far\b|much\b|hard\b|soon\b|if\b|though\b)(\w+(?: open| shut| apart)?) as "
-                r"(?:possible|(?:it|they|you|he|she|we|i|one) (?:can|could|go(?:es)?|will|gets?)(?: go| get| be)?\b)"),
-     r"\1 to the max"),
-    (re.compile(r"\b(?:up to|until|till|before) (?:then|there|that (?:point|moment|time|mark))\b"), "before then"),
-    (re.compile(r"\b(?:the|that|this) (?:very )?(?:second|moment|instant|minute) "
-                r"(?=(?:that |when )?(?:he|she|they|it|the|his|her|their|you|your|i|my|we|someone|somebody) )"),
-                "once "),
-    (re.compile(r"\b(?:(?:the|that) (?:very )?(?:moment|second|instant|minute)|as|when(?:ever)?|once|as soon as) "
-                r"(?:that )?(?:he|she|they|it|someone|somebody) (?:hears?|says?|reads?|utters?|speaks?|"
-                r"gets? to|reach(?:es)?) (?:the words? |the line |the phrase )?(?=[\"'])"), "at the word "),
-    (re.compile(r"\b(?:from|as of|starting (?:from|with|at|on)|beginning (?:with|at|on)|since) (?:(?:the|her|his) )?"
-                r"(?:words? |line |phrase )?(\"[^\"]+\"|'[^']+') on(?:wards?)?\b"),
-     r"at \1 open-ended"),
-    (re.compile(r"\b(?:and )?(?:holds?|held|holding|keeps?|kept|stays?|staying|remains?|lasts?|continues?|goes on)"
-                r"(?: (?:it|that|this|them|there|so|on|like that|that way))? (?:right |all the way )?"
-                r"(?:(?:un)?till?|to|through) the (?:very |bitter )?end(?: of (?:the |this )?\w+)?\b"),
-     " open-ended"),
-    (re.compile(r"\b(?:un)?till? the (?:very |bitter )?end(?: of (?:the |this )?\w+)?(?=\s*(?:[.,;!]|$))"),
-     " open-ended"),
-    (re.compile(r"\b((?:[a-z]+ )?[a-z]+) (?:wins? (?:out )?over|takes? over from|replaces?|displaces?|supplants?|"
-                r"overcomes?|overtakes?|conquers?|drives? out|pushes (?:out|aside)|chases? (?:away|off)|"
-                r"drowns?(?: out)?|triumphs? over|gets? the better of|crowds? out|swallows? up) "
-                r"(?:the |his |her |their |an? )?([a-z]+)\b"),
-     r"\2 gives way to \1"),
-    (re.compile(r"\b(?:i\. ?e\.|e\. ?g\.|viz\.|i mean|that is to say|namely|to be precise|more precisely),?"), ", "),
-    (re.compile(r",? and sorry,"), ","),
-    (re.compile(r"\b((?:dies|fades|drops|goes|drains|vanishes|disappears|melts|slips)(?: away| off)?) from (?:the )?"
-                r"(?:left|right)(?: side)? to (?:the )?(?:left|right)\b"), r"\1"),
-    (re.compile(r"(?:,|\band|\bbut) (?:never|does not|will not) (?:recovers?|comes? back|goes? away|fades?|leaves?|"
-                r"lets? go|moves? again|returns?)(?=\s*(?:[.,;!]|$))"), " open-ended"),
-    (re.compile(r"\b(?:comes? |goes? |drops? |falls? )?(?:down|back down) again\b"), "back down"),
-    (re.compile(r"\bas far as (?:[a-z]+ ){1,3}(?:goes?|can|will|allows?|gets?|permits?)\b"), "to the max"),
-    (re.compile(r"\bwith (?:all|full|maximum|every ounce of)(?: (?:the|his|her|their|its|your|my))? "
-                r"(?:force|strength|power|might|energy|effort)\b"), "to the max"),
-    (re.compile(r"\bthat (?=(?:(?:upper|lower|inner|outer) )?(?:lid|eyelid|brow|eyebrow|eye|corner|cheek|nostril|"
-                r"dimple|(?:lip|mouth) corner)\b)"), "same side "),
-    (re.compile(r"\bstill (?=(?:raised|lifted|up|down|low|lowered|closed|shut|open|wide|pressed|pursed|furrowed|"
-                r"knitted|tight|clenched|narrowed|sad|happy|angry|smiling|frowning|crying|grinning|scared|"
-                r"afraid)\b)"), ""),
-    (re.compile(r"\b(left|right|other)((?: (?:one|side|half|brow|eyebrow|eye|lid|corner|cheek|lip|nostril))*) (?:i |"
-                r"we |you )?(?:stays?|remains?|holds?|keeps?|is kept|persists?|resists?|sits? (?:this one |it )?out)"
-                r"(?: (?:on|up there|there|so|that way|like that|in place|quiet|home|at home))?"
-                r"(?=\s*(?:[,.;!?)]|$|until\b|till\b|and\b))"), r"\1\2 motionless "),
-    (re.compile(r"(?<!\bas )\b(?:it|they|this|that|these) (?:all )?(?:ends?|finish(?:es)?|stops?|cease(?:s)?|"
-                r"is over|are over|is gone|are gone|goes|go away|goes away|is done|disappears?|vanish(?:es)?)"
-                r"(?=\s*(?:[.,;!]|$|at \d|by \d|at [a-z]+ sec))"),
-     "stop"),
-    (re.compile(r"\b(up|down|left|right|open|wide) to the max\b"), r"\1 as much as possible"),
-    (re.compile(r"\bnot (until|till|before) "), "only after "),
-    (re.compile(r"\b(?:do|does|did|will)? ?not (?:move|change|budge|stir|react|respond|flinch|show (?:anything|a "
-                r"thing)|"
-                r"do (?:anything|a thing)|emote)(?: a muscle)?(?= (?:until|till?|before) )"), "neutral"),
-    (re.compile(r"\bno (?:change|movement|expression|reaction|emotion)s?(?: at all)?(?= (?:until|till?|before|for|"
-                r"up) )"), "neutral"),
-    (re.compile(r"\b((?:until|till?|before|at|up to) (?:[^,.;]{1,24}(?:s|\d))),? (?:at which point|when|whereupon|"
-                r"where|"
-                r"and there|and that is when)\b"), r"\1, then"),
-    (re.compile(r"\b(?:do|does|did|will|would|should|can|could|must|let)? ?not (?:ever )?"
-                r"(?:move|change|budge|stir|react|participate|join(?: in)?|take part|follow(?: suit)?|shift|flinch|"
-                r"respond|"
-                r"engage|help|share in it|get involved|be involved|involved|change at all|move at all)\b(?: at all| "
-                r"an inch)?"),
-     " motionless "),
-    (re.compile(r"\b(?:is|are|was|were|stays?|remains?) (?:kept |left )?(?:out of it|uninvolved|not involved)\b"),
-     " motionless "),
-    (re.compile(r"\b(?:no|without (?:any )?|zero) ((?:\w+ )?(?:brow|eyebrow|mouth|lip|eye|head|jaw|cheek|nose|face)) "
-                r"(?:movement|motion|action|activity|involvement)\b"), r"\1 motionless "),
-    (re.compile(r"\bwithout (?:ever )?(?:moving|using|involving|engaging) "), "without "),
-    (re.compile(r"\b(?:nothing|everything stays? still|no movement|all still|everything (?:is )?still)(?: else)?(?: "
-                r"at all)? "
-                r"(?=(?:until|till|before) )"), "neutral "),
-    (re.compile(r"\b(?:rest of (?:the|his|her|their|your) face|everything else|nothing else|the rest|(?:otherwise|"
-                r"else) dead)"
-                r" (?:is |stays? |remains? |moves?|still)*(?:still|neutral|calm|blank|motionless|relaxed|dead still|"
-                r"put|passive)?"
-                r"(?=\s*(?:[,.;!?]|$))"), "otherwise blank"),
-    (re.compile(r"\botherwise (?:dead |completely |totally |perfectly )?(?:still|motionless|unmoving|calm|relaxed)\b"),
-     "otherwise blank"),
-    (re.compile(r"\b(?:stays?|remains?|is|are|left|kept) (?:right |exactly |just )?(?:where (?:it|they|he|she) "
-                r"(?:is|are|was|were)|"
-                r"alone|as (?:it|they) (?:is|are)|untouched|put)\b"), " motionless "),
-    (re.compile(r"\b(left|right)-(?=(?:eye|brow|eyebrow|lip|mouth|cheek|lid|nostril|corner|wink|smirk)s?\b)"), r"\1 "),
-    (re.compile(r"\b(left|right)-(?:leaning|tilted|sided|heavy|weighted|biased|skewed|slanted|cornered)\b"), r"\1"),
-    (re.compile(r"\bun(smiling|frowning|blinking)\b"), r"not \1"),
-    (re.compile(r"\b(smile|frown|fear|emotion|expression|feeling|joy|humou?r)less(?:ly)?\b"), r"no \1"),
-    (re.compile(r"\bway (up|down|open|wide|apart|back|forward)\b"), r"very much \1"),
-    (re.compile(r"\b(?:(?:stays?|remains?|staying) (?:put|still)|(?:keeps?|held|hold) still)\b"), " motionless "),
-)  # fmt: skip
-
-
-_T = r"(?:\d?\d:\d\d(?:\.\d+)?|(?:\d+(?:\.\d+)?|one|two|three|four|five|six) ?(?:s|secs?|seconds?)\b)"
-_SHARE = r"(?:one|a|two|three) (?:thirds?|quarters?)"
-_SHOT = r"(?:shot|clip|take|scene|line|video|animation|sequence)"
-_GROWING = r"(?:grows?|builds?|swells?|spreads?|rises|creeps in|mounts?)"
-#: Turns of order and time, put into plain words before everything else: "not amused any more, he …" was amused before.
-_ORDER_TURNS = (
-    (re.compile(r"\b(?:have|has|had) (?:risen|arisen)\b"), "rise"),
-    (re.compile(r"\b(?:have|has|had) (?:sunk|sunken|fallen)\b"), "drop"),
-    (re.compile(r"\b(?:have|has|had) (gone|come) (up|down)\b"), r"go \2"),
-    (re.compile(r", having (?:just |only just )?(?:been|begun|started)(?: out)?(?: as)? ([^,.;]+?)(?: (?:a "
-                r")?(?:moment|second|"
-                r"instant|bit) (?:ago|before|earlier)| just before| before(?:hand)?)?(?=[,.;]|$)"),
-     r", after being \1"),
-    (re.compile(rf"\b([a-z]+) ((?:at|from|on) {_T}),? (?:and )?(?:gone|off|away|over|out) (?:again )?(?:by|at|from) "
-                rf"({_T}),? (?:and |then |but )*(?:is )?(?:back|there|on|returns|comes back)(?: again)? ((?:at|from|"
-                rf"by) {_T})"), r"\1 \2, gone at \3, \1 \4"),
-    (re.compile(r"\b(?:up to and including|(?:up )?(?:until|till|to) (?:the end of|after)) (?:the word )?\"([^\"]+)\""),
-     r'until ">\1"'),
-    (re.compile(r"\bafter (?:the )?(?:word )?(\"[^\"]+\") (?:is|has been|was) (?:over|done|finished|said|spoken|"
-                r"out)\b"),
-     r"after \1"),
-    (re.compile(r"\bafter (?:the )?word (?=\")"), "after "),
-    (re.compile(r"\bwith (?=\"[^\"]+\"(?:[,.;]|$| and\b))"), "on "),
-    (re.compile(r"\b(until|till|before|up to) ([^,.;]+), (?:and |but )?from (?:that (?:word|point|moment|second)|then|"
-                r"there) on(?:wards?)?,? "), r"\1 \2, then "),
-    (re.compile(rf"\bno longer ([a-z]+), (?={_PERSONS}\b)"), r"\1, then "),
-    (re.compile(rf"(?:(?<=^)|(?<=[.;] ))not ([a-z]+) (?:any ?more|any longer), (?={_PERSONS}\b)"), r"\1, then "),
-    (re.compile(r"\b(?:empty|vacant|dead|flat),? (?:and )?(?=(?:neutral|expressionless|blank)\b)"), ""),
-    (re.compile(r"\b(until|till|before|when|once) (?:it (?:dawns on|hits|strikes|occurs to) (?:him|her|them)|(?:he|she|"
-                r"they) (?:realises?|realizes?|understands?|grasps?|learns?|finds? out)) (?:that )?(?=[a-z])"), r"\1 "),
-    (re.compile(r"\b(?:his|her|their|the) (?:calm|composure|cool|patience|self-control|restraint|mask|poker face) "
-                rf"(?:breaks|cracks|snaps|slips|goes|shatters|crumbles|gives) (?:and|so) (?={_PERSONS}\b)"), ""),
-    (re.compile(rf"\b(?:for )?({_SHARE})(?: of (?:it|the {_SHOT}))? (?!in\b|through|of\b|a\b)([a-z]+),? (?:and |"
-                rf"then |for )*"
-                rf"(?:the (?:other|last|remaining) )?({_SHARE})(?: of (?:it|the {_SHOT}))? (?!in\b|through|of\b|"
-                rf"a\b)([a-z]+)"
-                r"(?=\s*(?:[.;]|$))"), lambda m: _shares(m)),
-    (re.compile(rf"\b(?:throughout|over|across|during) the (?:whole |entire |full )?{_SHOT},? (?:an? |the |his |"
-                rf"her |their )?"
-                rf"((?:[a-z]+ )?[a-z]+?) (?:very )?(?:slowly |gradually |steadily )?{_GROWING}\b[^.;]*"),
-     r"from a blank face slowly to \1 over the whole shot"),
-    (re.compile(rf"(?:(?<=^)|(?<=[.;] ))(?:an? |the |his |her |their )?((?:[a-z]+ )?[a-z]+?) (?:very "
-                rf")?(?:slowly |gradually |"
-                rf"steadily )?{_GROWING}(?: (?:very |ever so )?(?:slowly|gradually|steadily))? (?:throughout|"
-                rf"over|across) the "
-                rf"(?:whole |entire |full )?{_SHOT}(?=\s*[.;]|$)"),
-     r"from a blank face slowly to \1 over the whole shot"),
-    (re.compile(rf"\b(?:an? )?(?:slow|gradual|steady)?(?: )?(?:build(?:-up)?|rise|growth|crescendo) of [a-z]+ "
-                rf"(over|across) "
-                rf"the (?:whole |entire |full )?{_SHOT}, from ([^,.;]+)"), r"from \2 over the whole shot"),
-    (re.compile(rf"\b(?:for|during|in) the first (half|third|quarter|two thirds|three quarters)(?: of the "
-                rf"{_SHOT})?,? (?:and|"
-                rf"then|but|after which) (?:then )?(?:{_PERSONS} )?(?:lets? (?:it|that|go of it)(?: go)?|stops|"
-                rf"drops it|relaxes|"
-                r"gives it up)(?=\s*(?:[.;,]|$))"), lambda m: f", {_way_in(m[1])} neutral"),
-    (
-        re.compile(
-            r"\b(?:for|during|in|over) the first (third|quarter|two thirds|three quarters)"
-            rf"(?: of the {_SHOT})?,? ([^,.;]+), (?:and )?(?:then|after that|afterwards),? "
-        ),
-        lambda m: f"{m[2]}, {_way_in(m[1])} ",
-    ),
-    (
-        re.compile(
-            r"\b(?:at|on) (\"[^\"]+\"),? (?:and |then )*(?:back )?(?:down|up|back|off|gone|away|over)(?: again)? "
-            r"(?:at|on|by) \"([^\"]+)\""
-        ),
-        r'from \1 to "<\2"',
-    ),
-    (re.compile(r", (?=until [^,.;:]+: )"), " "),
-    (re.compile(r"\b(someone|somebody|the \w+|an? \w+) (?:that |who |whom )?(?:he|she|they) (?:loves?|hates?|"
-                r"fears?|misses|"
-                r"trusts?|adores?|despises?|dreads?) (?=(?:walks?|comes?|enters?|leaves?|appears?|arrives?|calls?)\b)"),
-     r"\1 "),
-    (re.compile(r"(?: at the (?:midpoint|middle)[:,;] )?\bthe ([a-z]+) of the first half (?:turns|changes|gives way|"
-                r"switches) (?:in)?to ([a-z]+)"), r". in the first half \1, then at the midpoint \2"),
-    (re.compile(r"\bfirst (?:50 ?%|fifty per ?cent) of"), "first half of"),
-    (re.compile(rf"\b(?:for|in|during) the first half of the {_SHOT}\b"), "in the first half"),
-    (re.compile(rf"(?<=first half, )([a-z]+) (?:for|in|during) the rest of (?:it|the {_SHOT})(?=\s*(?:[.;]|$))"),
-     r"\1 in the second half"),
-    (re.compile(r"(?:(?<=^)|(?<=[.;\n] ))(?:start|beginning|opening): (?=[^:]*[.;\n,] ?(?:middle|end|ending|"
-                r"finish): )"),
-     "first "),
-    (re.compile(r"(?<=[.;,\n] )middle: "), "then "), (re.compile(r"(?<=[.;,\n] )(?:end|ending|finish): "), "finally "),
-    (re.compile(r"(?<=suddenly), (?:and )?without (?:any )?(?:transition|warning|delay|in-between),"), ""),
-    (re.compile(r"\b(news|truth|penny|message|realisation|realization|loss|meaning) ((?:sinks|comes) in|drops|"
-                r"lands|arrives|"
-                r"hits(?: (?:him|her|them))?) ?[-–,;:]+ ?(?:and )?from (?:there|then|that (?:moment|point)) on,? "),
-     r"\1 \2, "),
-    (re.compile(r"(?<=, )(?:although|though|except that) (?=for |between |from )"), ". "),
-    (re.compile(rf"\bfor (?:only |just )?(?:{_T}|a second), (?=(?:between|from) (?:seconds? )?\d)"), ""),
-    (re.compile(r"\bthere (?:must be|is|should be|will be|can be) no (?:trace|sign|hint|remnant)(?: left)? of "
-                r"(his|her|their|"
-                r"the) ([a-z]+)(?: left| any ?more)?"), r"\1 \2 is gone"),
-    (re.compile(r"(?<=[a-z]) by then(?=\s*(?:[.;]|$))"), ""),
-    (re.compile(r"^([^;]+); (?:meanwhile,? )?from the (?:very )?(?:beginning|start|outset)(?: on)?,? ([^;.]+)$"),
-     r"\2; \1"),
-    (re.compile(rf"^((?:as the {_SHOT} ends|(?:at|by) the (?:very )?end(?: of the {_SHOT})?),? [^;.]+)[;.] ((?:in|at|"
-                rf"during) the (?:middle|midpoint|beginning|start)[^;.]+)\.?$"), r"\2; \1"),
-    (re.compile(rf"\bas the {_SHOT} (?:ends|closes|finishes)\b"), "at the end"),
-    (re.compile(rf"\bwith ({_T}) (?:to go|left|remaining)\b(?: on the clock)?"), r"in the last \1"),
-    (re.compile(r"(?<=[;,.] )(?:for )?(?:all )?the rest of the time,? (?=[a-z])(?<!first)"), "before that "),
-)  # fmt: skip
-
-
-def _shares(found: re.Match) -> str:
-    """ "Two thirds angry, one third sad": the second begins where the share of the first is over."""
-    return f"{found[2]}, {_way_in(found[1])} {found[4]}"
-
-
-def _way_in(share: str) -> str:
-    """A share of the shot as the time at which it is over."""
-    share = f"a {share}" if share in ("third", "quarter") else share.replace("one", "a")
-    return "halfway in" if share == "half" else f"{share} of the way in"
-
-
 def opened(text: str) -> str:
     """Plain apostrophes, contractions in full, so that a word of the line is found as it is quoted."""
     text = text.replace("’", "'")
@@ -318,7 +62,7 @@ def normal(text: str) -> str:
     text = re.sub(r"[*_#`~^\\{}\[\]$]+(?=\W|$)|(?<!\w)[*_#`~^\\{}\[\]$]+", " ", text).lower()
     text = _AT_RATE.sub(r"\1", _time_codes(text))
     text = re.sub(r"\(\s*(left|right|both|l|r)\s*\)", r" \1 ", text)
-    for pattern, replacement in (*_CONTRACTIONS, *_ORDER_TURNS, *_TURNS, *_OTHER_FORMS, *_SIDES_APART):
+    for pattern, replacement in (*_CONTRACTIONS, *turns.ALL, *_OTHER_FORMS, *_SIDES_APART):
         text = pattern.sub(replacement, text)
     text = re.sub(r"\(\s*\)", " ", text)
     own = re.search(r"\b(?:left|right)\b", _SEEN.sub("", text))

@@ -1,0 +1,394 @@
+"""Turns of phrase put into the words that the lists know: "as wide as they go", "a smile from then on".
+
+Each rule is (pattern, what it becomes), with an example of what it is for above it. Rules are applied to a whole
+direction in lower case, group by group, from `ALL`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+#: Pieces of patterns that many rules share, written "{person}" in them.
+_SHARED = {
+    "person": r"(?:the|his|her|their|its|he|she|they|it|any|an?|your|my)",  # what a clause about somebody begins with
+    "the": r"(?:the |his |her |their )?",
+    "time": r"(?:\d?\d:\d\d(?:\.\d+)?|(?:\d+(?:\.\d+)?|one|two|three|four|five|six) ?(?:s|secs?|seconds?)\b)",
+    "share": r"(?:one|a|two|three) (?:thirds?|quarters?)",
+    "shot": r"(?:shot|clip|take|scene|line|video|animation|sequence)",
+    "whole": r"(?:whole |entire |full )?",
+    "growing": r"(?:grows?|builds?|swells?|spreads?|rises|creeps in|mounts?)",
+    "phrase": r"([^,.;]+?)",
+    "rest": r"([^,.;]+)",
+    "opening": r"(?:(?<=^)|(?<=[.;] ))",
+    "end": r"(?=\s*(?:[.,;!?]|$))",
+    "stop": r"(?=\s*(?:[.;]|$))",
+}
+
+Rule = tuple[re.Pattern, str | Callable[[re.Match], str]]
+
+
+def _rules(*rules: tuple[str, str | Callable[[re.Match], str]]) -> tuple[Rule, ...]:
+    """Compiled, with the shared pieces in their places."""
+    return tuple(
+        (re.compile(re.sub(r"\{([a-z]+)\}", lambda m: _SHARED[m[1]], pattern)), becomes) for pattern, becomes in rules
+    )
+
+
+def _shares(found: re.Match) -> str:
+    """ "Two thirds angry, one third sad": the second begins where the share of the first is over."""
+    return f"{found[2]}, {_way_in(found[1])} {found[4]}"
+
+
+def _let_go_after(found: re.Match) -> str:
+    return f", {_way_in(found[1])} neutral"
+
+
+def _then_after(found: re.Match) -> str:
+    return f"{found[2]}, {_way_in(found[1])} "
+
+
+def _way_in(share: str) -> str:
+    """A share of the shot as the time at which it is over."""
+    share = f"a {share}" if share in ("third", "quarter") else share.replace("one", "a")
+    return "halfway in" if share == "half" else f"{share} of the way in"
+
+
+#: Tenses of what moved before: "the brows have risen".
+TENSES = _rules(
+    # "have risen"
+    (r"\b(?:have|has|had) (?:risen|arisen)\b", "rise"),
+    (r"\b(?:have|has|had) (?:sunk|sunken|fallen)\b", "drop"),
+    # "have gone down"
+    (r"\b(?:have|has|had) (gone|come) (up|down)\b", r"go \2"),
+)  # fmt: skip
+
+#: Times by words of the line that is spoken.
+WORDS_OF_THE_LINE = _rules(
+    # "up to and including "loved""
+    (r'\b(?:up to and including|(?:up )?(?:until|till|to) (?:the end of|after)) (?:the word )?"([^"]+)"',
+     r'until ">\1"'),
+    # "after the word "father" is over she"
+    (r'\bafter (?:the )?(?:word )?("[^"]+") (?:is|has been|was) (?:over|done|finished|said|spoken|out)\b',
+     r"after \1"),
+    (r'\bafter (?:the )?word (?=")', "after "),
+    # "with "okay""
+    (r'\bwith (?="[^"]+"(?:[,.;]|$| and\b))', "on "),
+    (r'\b(?:at|on) ("[^"]+"),? (?:and |then )*(?:back )?(?:down|up|back|off|gone|away|over)(?: again)? (?:at|'
+     r'on|by) "([^"]+)"',
+     r'from \1 to "<\2"'),
+    # "when she hears the word 'sorry'"
+    (r"\b(?:(?:the|that) (?:very )?(?:moment|second|instant|minute)|as|when(?:ever)?|once|as soon as) (?:that "
+     r")?(?:he|she|they|it|someone|somebody) (?:hears?|says?|reads?|utters?|speaks?|gets? to|reach(?:es)?) "
+     r"(?:the words? |the line |the phrase )?(?=[\"'])",
+     "at the word "),
+    # "from the line 'i trusted you' onwards"
+    (r"\b(?:from|as of|starting (?:from|with|at|on)|beginning (?:with|at|on)|since) (?:(?:the|her|his) "
+     r")?(?:words? |line |phrase )?(\"[^\"]+\"|'[^']+') on(?:wards?)?\b",
+     r"at \1 open-ended"),
+)  # fmt: skip
+
+#: Shares of the shot, its beginning, middle and end.
+SHARES = _rules(
+    # "two thirds angry, one third disgusted"
+    (r"\b(?:for )?({share})(?: of (?:it|the {shot}))? (?!in\b|through|of\b|a\b)([a-z]+),? (?:and |then |for "
+     r")*(?:the (?:other|last|remaining) )?({share})(?: of (?:it|the {shot}))? (?!in\b|through|of\b|"
+     r"a\b)([a-z]+){stop}",
+     _shares),
+    (r"\b(?:throughout|over|across|during) the {whole}{shot},? (?:an? |the |his |her |their )?((?:[a-z]+ "
+     r")?[a-z]+?) (?:very )?(?:slowly |gradually |steadily )?{growing}\b[^.;]*",
+     r"from a blank face slowly to \1 over the whole shot"),
+    (r"{opening}(?:an? |the |his |her |their )?((?:[a-z]+ )?[a-z]+?) (?:very )?(?:slowly |gradually |steadily "
+     r")?{growing}(?: (?:very |ever so )?(?:slowly|gradually|steadily))? (?:throughout|over|across) the "
+     r"{whole}{shot}(?=\s*[.;]|$)",
+     r"from a blank face slowly to \1 over the whole shot"),
+    (r"\b(?:an? )?(?:slow|gradual|steady)?(?: )?(?:build(?:-up)?|rise|growth|crescendo) of [a-z]+ (over|"
+     r"across) the {whole}{shot}, from {rest}",
+     r"from \2 over the whole shot"),
+    # "during the first quarter of the take and lets it go"
+    (r"\b(?:for|during|in) the first (half|third|quarter|two thirds|three quarters)(?: of the {shot})?,? "
+     r"(?:and|then|but|after which) (?:then )?(?:{person} )?(?:lets? (?:it|that|go of it)(?: go)?|stops|drops "
+     r"it|relaxes|gives it up)(?=\s*(?:[.;,]|$))",
+     _let_go_after),
+    (r"\b(?:for|during|in|over) the first (third|quarter|two thirds|three quarters)(?: of the {shot})?,? "
+     r"{rest}, (?:and )?(?:then|after that|afterwards),? ",
+     _then_after),
+    # "at the midpoint: the gloom of the first half turns to happiness in"
+    (r"(?: at the (?:midpoint|middle)[:,;] )?\bthe ([a-z]+) of the first half (?:turns|changes|gives way|"
+     r"switches) (?:in)?to ([a-z]+)",
+     r". in the first half \1, then at the midpoint \2"),
+    # "first 50 % of the"
+    (r"\bfirst (?:50 ?%|fifty per ?cent) of", "first half of"),
+    # "for the first half of the clip"
+    (r"\b(?:for|in|during) the first half of the {shot}\b", "in the first half"),
+    # "contempt for the rest of it"
+    (r"(?<=first half, )([a-z]+) (?:for|in|during) the rest of (?:it|the {shot}){stop}",
+     r"\1 in the second half"),
+    # "beginning: worried"
+    (r"(?:(?<=^)|(?<=[.;\n] ))(?:start|beginning|opening): (?=[^:]*[.;\n,] ?(?:middle|end|ending|finish): )",
+     "first "),
+    # "middle: relief"
+    (r"(?<=[.;,\n] )middle: ", "then "),
+    # "end: eyes"
+    (r"(?<=[.;,\n] )(?:end|ending|finish): ", "finally "),
+    # "as the shot ends"
+    (r"\bas the {shot} (?:ends|closes|finishes)\b", "at the end"),
+    # "with 1 s to go his"
+    (r"\bwith ({time}) (?:to go|left|remaining)\b(?: on the clock)?", r"in the last \1"),
+    # "all the rest of the time he"
+    (r"(?<=[;,.] )(?:for )?(?:all )?the rest of the time,? (?=[a-z])(?<!first)", "before that "),
+    # "midway through these 4 s hope"
+    (r"\b(midway|halfway|half way) (?:through|into|in) (?:the|these|this|those|its) (?:[\d.]+|[a-z]+) ?(?:s|"
+     r"sec\w*)\b",
+     r"\1"),
+)  # fmt: skip
+
+#: What is there first, and what makes way for it.
+ORDER = _rules(
+    # "having been pressed tight a moment ago"
+    (r", having (?:just |only just )?(?:been|begun|started)(?: out)?(?: as)? {phrase}(?: (?:a )?(?:moment|"
+     r"second|instant|bit) (?:ago|before|earlier)| just before| before(?:hand)?)?(?=[,.;]|$)",
+     r", after being \1"),
+    # "smile at 0:01, gone by 0:03, back again at 0:05"
+    (r"\b([a-z]+) ((?:at|from|on) {time}),? (?:and )?(?:gone|off|away|over|out) (?:again )?(?:by|at|from) "
+     r"({time}),? (?:and |then |but )*(?:is )?(?:back|there|on|returns|comes back)(?: again)? ((?:at|from|by) "
+     r"{time})",
+     r"\1 \2, gone at \3, \1 \4"),
+    # "until "let's", and from that word on excited"
+    (r"\b(until|till|before|up to) {rest}, (?:and |but )?from (?:that (?:word|point|moment|second)|then|there) "
+     r"on(?:wards?)?,? ",
+     r"\1 \2, then "),
+    # "no longer amused, he"
+    (r"\bno longer ([a-z]+), (?={person}\b)", r"\1, then "),
+    (r"{opening}not ([a-z]+) (?:any ?more|any longer), (?={person}\b)", r"\1, then "),
+    # "until it dawns on him that he"
+    (r"\b(until|till|before|when|once) (?:it (?:dawns on|hits|strikes|occurs to) (?:him|her|them)|(?:he|she|"
+     r"they) (?:realises?|realizes?|understands?|grasps?|learns?|finds? out)) (?:that )?(?=[a-z])",
+     r"\1 "),
+    # "his calm breaks and he"
+    (r"\b(?:his|her|their|the) (?:calm|composure|cool|patience|self-control|restraint|mask|poker face) "
+     r"(?:breaks|cracks|snaps|slips|goes|shatters|crumbles|gives) (?:and|so) (?={person}\b)",
+     ""),
+    (r", (?=until [^,.;:]+: )", " "),
+    # "someone she loves walks"
+    (r"\b(someone|somebody|the \w+|an? \w+) (?:that |who |whom )?(?:he|she|they) (?:loves?|hates?|fears?|"
+     r"misses|trusts?|adores?|despises?|dreads?) (?=(?:walks?|comes?|enters?|leaves?|appears?|arrives?|"
+     r"calls?)\b)",
+     r"\1 "),
+    # "and without transition, devastated."
+    (r"(?<=suddenly), (?:and )?without (?:any )?(?:transition|warning|delay|in-between),", ""),
+    # "news sinks in - from there on she"
+    (r"\b(news|truth|penny|message|realisation|realization|loss|meaning) ((?:sinks|comes) in|drops|lands|"
+     r"arrives|hits(?: (?:him|her|them))?) ?[-–,;:]+ ?(?:and )?from (?:there|then|that (?:moment|point)) on,? ",
+     r"\1 \2, "),
+    # "although for"
+    (r"(?<=, )(?:although|though|except that) (?=for |between |from )", ". "),
+    # "for one second, between"
+    (r"\bfor (?:only |just )?(?:{time}|a second), (?=(?:between|from) (?:seconds? )?\d)", ""),
+    # "there must be no trace left of her smile"
+    (r"\bthere (?:must be|is|should be|will be|can be) no (?:trace|sign|hint|remnant)(?: left)? of (his|her|"
+     r"their|the) ([a-z]+)(?: left| any ?more)?",
+     r"\1 \2 is gone"),
+    (r"(?<=[a-z]) by then{stop}", ""),
+    (r"^([^;]+); (?:meanwhile,? )?from the (?:very )?(?:beginning|start|outset)(?: on)?,? ([^;.]+)$", r"\2; \1"),
+    (r"^((?:as the {shot} ends|(?:at|by) the (?:very )?end(?: of the {shot})?),? [^;.]+)[;.] ((?:in|at|during) "
+     r"the (?:middle|midpoint|beginning|start)[^;.]+)\.?$",
+     r"\2; \1"),
+    # "after he has finished laughing"
+    (r"\b(?:when|once|after|as soon as) (?:he|she|it|they|the) (?:has|have|is|are) (?:finished|done|"
+     r"through)(?: with)? (?=[a-z])",
+     "after "),
+    (r"\bnot {phrase} yet ?[-–,;:]+ ?(?:but )?first ([^.;]+)", r"first \2, then \1"),
+    # "before he smiles he frowns"
+    (r"\b(before|after|once|when|as soon as) (he|she|they|it) {phrase} \2 (?=[a-z])", r"\1 \2 \3, \2 "),
+    # "and there the"
+    (r",? and there,? (?={person}\b)", ", then "),
+    # "not until it is there does the"
+    (r"\b(?:not until|only (?:after|when|once)) (?:that|this|then|it is there|[a-z]+ (?:is|are) (?:there|done|"
+     r"over)),? (?:(?:does|do|will|did|should|may|can|is|are) )?(?={person}\b)",
+     "then "),
+    # "not until 3 s does he"
+    (r"\b(?:not until|only (?:after|when|once)) {phrase},? (?:does|do|will|did|should|may|can) (?={person}\b)",
+     r"once \1, "),
+    # "that it comes at"
+    (r",? (?:and )?(?:that )?(?:it|this) (?:comes?|happens?|starts?|begins?|arrives?|occurs?|appears?|should "
+     r"(?:come|happen|start|begin)) (?=(?:in )?(?:at|on|after|from) (?:the )?(?:\d|frame|second|one |two |"
+     r"three |four |five ))",
+     " "),
+    # "until nothing is left of it"
+    (r"\b(?:until |till )?(?:nothing|none|little|much|what|not much) (?:is |of it is |that is )?left(?: of "
+     r"(?:it|them))?\b",
+     ""),
+    # "up to that point she"
+    (r"\b(?:up to|until|till|before) (?:then|there|that (?:point|moment|time|mark))\b", "before then"),
+    # "the second the"
+    (r"\b(?:the|that|this) (?:very )?(?:second|moment|instant|minute) (?=(?:that |when )?(?:he|she|they|it|the|"
+     r"his|her|their|you|your|i|my|we|someone|somebody) )",
+     "once "),
+    # "disgust wins over the sadness"
+    (r"\b((?:[a-z]+ )?[a-z]+) (?:wins? (?:out )?over|takes? over from|replaces?|displaces?|supplants?|"
+     r"overcomes?|overtakes?|conquers?|drives? out|pushes (?:out|aside)|chases? (?:away|off)|drowns?(?: out)?|"
+     r"triumphs? over|gets? the better of|crowds? out|swallows? up) (?:the |his |her |their |an? )?([a-z]+)\b",
+     r"\2 gives way to \1"),
+)  # fmt: skip
+
+#: As far as it goes: "as wide as they can".
+LIMITS = _rules(
+    (r"\b(?:possibly|physically|humanly) (?=can\b|could\b|possible\b)", ""),
+    (r"\b(drops?|dropped|falls?|sinks?|hangs?|lowered|lowers|down) as low as (?:possible|(?:it|they|you|he|"
+     r"she) (?:can|could|goes?|will)(?: go)?)",
+     r"\1 to the max"),
+    (r"\bas low as (?=possible|(?:it|they|you|he|she) (?:can|could|goes?|will))", "down as much as "),
+    # "as wide as you can"
+    (r"\bas (?!far\b|much\b|hard\b|soon\b|if\b|though\b)(\w+(?: open| shut| apart)?) as (?:possible|(?:it|they|"
+     r"you|he|she|we|i|one) (?:can|could|go(?:es)?|will|gets?)(?: go| get| be)?\b)",
+     r"\1 to the max"),
+    (r"\bas far as (?:[a-z]+ ){1,3}(?:goes?|can|will|allows?|gets?|permits?)\b", "to the max"),
+    (r"\bwith (?:all|full|maximum|every ounce of)(?: (?:the|his|her|their|its|your|my))? (?:force|strength|"
+     r"power|might|energy|effort)\b",
+     "to the max"),
+    # "wide to the max"
+    (r"\b(up|down|left|right|open|wide) to the max\b", r"\1 as much as possible"),
+    (r"\bway (up|down|open|wide|apart|back|forward)\b", r"very much \1"),
+)  # fmt: skip
+
+#: How long: to the end, never again, over.
+ENDS = _rules(
+    # "and holds to the end"
+    (r"\b(?:and )?(?:holds?|held|holding|keeps?|kept|stays?|staying|remains?|lasts?|continues?|goes on)(?: "
+     r"(?:it|that|this|them|there|so|on|like that|that way))? (?:right |all the way )?(?:(?:un)?till?|to|"
+     r"through) the (?:very |bitter )?end(?: of (?:the |this )?\w+)?\b",
+     " open-ended"),
+    (r"\b(?:un)?till? the (?:very |bitter )?end(?: of (?:the |this )?\w+)?{end}", " open-ended"),
+    # "and does not come back."
+    (r"(?:,|\band|\bbut) (?:never|does not|will not) (?:recovers?|comes? back|goes? away|fades?|leaves?|lets? "
+     r"go|moves? again|returns?){end}",
+     " open-ended"),
+    # "down again at"
+    (r"\b(?:comes? |goes? |drops? |falls? )?(?:down|back down) again\b", "back down"),
+    # "that is gone by"
+    (r"(?<!\bas )\b(?:it|they|this|that|these) (?:all )?(?:ends?|finish(?:es)?|stops?|cease(?:s)?|is over|are "
+     r"over|is gone|are gone|goes|go away|goes away|is done|disappears?|vanish(?:es)?)(?=\s*(?:[.,;!]|$|at \d|"
+     r"by \d|at [a-z]+ sec))",
+     "stop"),
+)  # fmt: skip
+
+#: Who does not move, and until when nobody does.
+STILLNESS = _rules(
+    # "empty, neutral"
+    (r"\b(?:empty|vacant|dead|flat),? (?:and )?(?=(?:neutral|expressionless|blank)\b)", ""),
+    # "leave it."
+    (r"\bleave (?:it|that|them)(?: (?:be|alone|there))?{end}", "motionless"),
+    # "keep the eyes and brows out of it."
+    (r"\bkeep(?:s|ing)? ((?:[\w']+ ){1,5}?)(?:(?:right |well |completely )?out of (?:it|this))\b",
+     r"\1motionless"),
+    # "right half has not got the memo"
+    (r"\b(left|right|other) ((?:[a-z]+ )?(?:side|half|corner|brow|eye|one)) (?:has|have) not (?:got|heard|"
+     r"received|had) [^,.;]*",
+     r"\1 \2 motionless"),
+    # "still smiling."
+    (r"\bstill (?=(?:raised|lifted|up|down|low|lowered|closed|shut|open|wide|pressed|pursed|furrowed|knitted|"
+     r"tight|clenched|narrowed|sad|happy|angry|smiling|frowning|crying|grinning|scared|afraid)\b)",
+     ""),
+    # "right corner stays home."
+    (r"\b(left|right|other)((?: (?:one|side|half|brow|eyebrow|eye|lid|corner|cheek|lip|nostril))*) (?:i |we |"
+     r"you )?(?:stays?|remains?|holds?|keeps?|is kept|persists?|resists?|sits? (?:this one |it )?out)(?: (?:on|"
+     r"up there|there|so|that way|like that|in place|quiet|home|at home))?(?=\s*(?:[,.;!?)]|$|until\b|till\b|"
+     r"and\b))",
+     r"\1\2 motionless "),
+    # "not before the"
+    (r"\bnot (until|till|before) ", "only after "),
+    # "does not react until"
+    (r"\b(?:do|does|did|will)? ?not (?:move|change|budge|stir|react|respond|flinch|show (?:anything|a thing)|"
+     r"do (?:anything|a thing)|emote)(?: a muscle)?(?= (?:until|till?|before) )",
+     "neutral"),
+    (r"\bno (?:change|movement|expression|reaction|emotion)s?(?: at all)?(?= (?:until|till?|before|for|up) )",
+     "neutral"),
+    # "till 0:02, whereupon they"
+    (r"\b((?:until|till?|before|at|up to) (?:[^,.;]{1,24}(?:s|\d))),? (?:at which point|when|whereupon|where|"
+     r"and there|and that is when)\b",
+     r"\1, then"),
+    # "does not react at all for"
+    (r"\b(?:do|does|did|will|would|should|can|could|must|let)? ?not (?:ever )?(?:move|change|budge|stir|react|"
+     r"participate|join(?: in)?|take part|follow(?: suit)?|shift|flinch|respond|engage|help|share in it|get "
+     r"involved|be involved|involved|change at all|move at all)\b(?: at all| an inch)?",
+     " motionless "),
+    (r"\b(?:is|are|was|were|stays?|remains?) (?:kept |left )?(?:out of it|uninvolved|not involved)\b",
+     " motionless "),
+    # "no brow movement whatsoever"
+    (r"\b(?:no|without (?:any )?|zero) ((?:\w+ )?(?:brow|eyebrow|mouth|lip|eye|head|jaw|cheek|nose|face)) "
+     r"(?:movement|motion|action|activity|involvement)\b",
+     r"\1 motionless "),
+    # "without moving the"
+    (r"\bwithout (?:ever )?(?:moving|using|involving|engaging) ", "without "),
+    # "nothing before"
+    (r"\b(?:nothing|everything stays? still|no movement|all still|everything (?:is )?still)(?: else)?(?: at "
+     r"all)? (?=(?:until|till|before) )",
+     "neutral "),
+    # "otherwise dead still."
+    (r"\b(?:rest of (?:the|his|her|their|your) face|everything else|nothing else|the rest|(?:otherwise|else) "
+     r"dead) (?:is |stays? |remains? |moves?|still)*(?:still|neutral|calm|blank|motionless|relaxed|dead still|"
+     r"put|passive)?(?=\s*(?:[,.;!?]|$))",
+     "otherwise blank"),
+    # "otherwise calm"
+    (r"\botherwise (?:dead |completely |totally |perfectly )?(?:still|motionless|unmoving|calm|relaxed)\b",
+     "otherwise blank"),
+    # "stays where it was."
+    (r"\b(?:stays?|remains?|is|are|left|kept) (?:right |exactly |just )?(?:where (?:it|they|he|she) (?:is|are|"
+     r"was|were)|alone|as (?:it|they) (?:is|are)|untouched|put)\b",
+     " motionless "),
+    # "hold still for"
+    (r"\b(?:(?:stays?|remains?|staying) (?:put|still)|(?:keeps?|held|hold) still)\b", " motionless "),
+)  # fmt: skip
+
+#: Sides.
+SIDES = _rules(
+    (r"\b(stares?|staring|peers?|peering) (?:to the )?(left|right|up|down)\b", r"\1, looks \2"),
+    (r"\b(while|whilst|as) ((?:the|his|her|their) (?:left|right) [^,.;]+?) (?=(?:the|his|her|their) (?:left|"
+     r"right|other)\b)",
+     r"\1 \2, "),
+    # "right one comes after it at"
+    (r"\b(left|right|other)(?: (?:one|side))? comes? (?:right |just )?after(?: it| that)?\b", r"\1 one follows"),
+    # "the left? leave"
+    (r"\b(?:the )?(left|right|other)( one| side)?\? ", r"\1\2 "),
+    # "fades in left cheek"
+    (r"\b(fades?|drains?|dies|melts) (?:in|on|from) (?:the |his |her )?(left|right)\b(?! (?:side )?to\b)",
+     r"\1 away on the \2"),
+    # "onto her left shoulder while"
+    (r"\bonto {the}(left|right) shoulder\b", r"\1"),
+    # "dies from right to left -"
+    (r"\b((?:dies|fades|drops|goes|drains|vanishes|disappears|melts|slips)(?: away| off)?) from (?:the "
+     r")?(?:left|right)(?: side)? to (?:the )?(?:left|right)\b",
+     r"\1"),
+    # "that corner"
+    (r"\bthat (?=(?:(?:upper|lower|inner|outer) )?(?:lid|eyelid|brow|eyebrow|eye|corner|cheek|nostril|dimple|"
+     r"(?:lip|mouth) corner)\b)",
+     "same side "),
+    (r"\b(left|right)-(?=(?:eye|brow|eyebrow|lip|mouth|cheek|lid|nostril|corner|wink|smirk)s?\b)", r"\1 "),
+    # "right-sided smirk"
+    (r"\b(left|right)-(?:leaning|tilted|sided|heavy|weighted|biased|skewed|slanted|cornered)\b", r"\1"),
+)  # fmt: skip
+
+#: Words that look like others.
+WORDING = _rules(
+    (r"\b((?:brow|eyebrow|corner|cheek|lid|lip|mouth|chin|head|eye|nostril)s?|one|left|right|both) up (?=until|"
+     r"till)",
+     r"\1 raised "),
+    (r"\b((?:eye|lid|eyelid|mouth|lip)s?|one) closes (?=on|in|with)", r"\1 shuts "),
+    (r"\b(?:except for|apart from|other than|aside from) {rest}, (?:which|that|who) ", r"\1 "),
+    # "humourless smile"
+    (r"\b(?:humou?r|mirth|joy|cheer|warmth|blood)less(?:ly)? (smile|grin|laugh)", r"cold \1"),
+    (r", one (?=(?:in|that|which|where|with)\b)", ", "),
+    (r"\b(bilat|inf|sup|med|lat|maj|min)\.(?=[,; ]|$)", r"\1"),
+    # "i mean the"
+    (r"\b(?:i\. ?e\.|e\. ?g\.|viz\.|i mean|that is to say|namely|to be precise|more precisely),?", ", "),
+    # "and sorry, at"
+    (r",? and sorry,", ","),
+    # "unsmiling"
+    (r"\bun(smiling|frowning|blinking)\b", r"not \1"),
+    (r"\b(smile|frown|fear|emotion|expression|feeling|joy|humou?r)less(?:ly)?\b", r"no \1"),
+)  # fmt: skip
+
+ALL: tuple[Rule, ...] = (
+    *TENSES, *WORDS_OF_THE_LINE, *SHARES, *ORDER, *LIMITS, *ENDS, *STILLNESS, *SIDES, *WORDING,
+)  # fmt: skip
