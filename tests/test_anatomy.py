@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from engine.contract.channels import MASK_ZONES, UNITS
 from engine.contract.errors import MienError
+from engine.contract.pose import turn
 from engine.fit import people
 from engine.fit.bundle import pose, unit_row
 from engine.heads.anatomy import build, correct, parts, source, subdivide, wrinkles
@@ -297,6 +298,46 @@ def test_hair_stays_out_of_the_body(head):
     normal = build.normals(head.vertices, head.quads)[skin[near]]
     off = ((hanging - head.vertices[skin[near]]) * normal).sum(axis=1)
     assert (off[distance < 0.02] < 0).mean() < 0.01
+
+
+def rolled(head, yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0):
+    """The neutral head turned by degrees: vertices [V,3]."""
+    turned = (head.vertices - head.pivot) @ turn(*np.radians([yaw, pitch, roll])).T + head.pivot
+    return head.vertices + head.head_weight[:, None] * (turned - head.vertices)
+
+
+@pytest.mark.parametrize("degrees", [{"roll": 60}, {"roll": -60}, {"pitch": 60}, {"pitch": -60}, {"yaw": 60}])
+def test_hanging_hair_stays_out_of_neck_and_shoulders_when_the_head_turns(head, degrees):
+    if "sheet" not in head.values:
+        pytest.skip("hair that does not hang")
+    vertices, part = rolled(head, **degrees), head.vertex_part()
+    body = np.flatnonzero(np.isin(part, [build.PARTS.index("skin"), build.PARTS.index("clothes")]))
+    hanging = vertices[(part == build.PARTS.index("hair")) & (head.values["sheet"] > 0.5)]
+    distance, near = cKDTree(vertices[body]).query(hanging)
+    off = ((hanging - vertices[body[near]]) * build.normals(vertices, head.quads)[body[near]]).sum(axis=1)
+    assert ((distance < 0.03) & (off < -0.002)).mean() < 0.025
+
+
+def test_hanging_hair_bends_over_a_long_way_and_lies_still_on_the_shoulders(head):
+    if "sheet" not in head.values:
+        pytest.skip("hair that does not hang")
+    hanging = head.values["sheet"] > 0.5
+    points, weight = head.vertices[hanging], head.head_weight[hanging]
+    clothes = cKDTree(head.vertices[head.vertex_part() == build.PARTS.index("clothes")])
+    assert weight[clothes.query(points)[0] < 0.006].max(initial=0) < 0.1
+    assert weight[points[:, 2] > head.eyes["left"][0][2] + 0.03].min() > 0.97
+    between = points[(weight > 0.1) & (weight < 0.9), 2]
+    assert len(between) > 300
+    assert np.ptp(between) > 0.07
+
+
+def test_short_hair_goes_with_the_skin_below_it(head):
+    part = head.vertex_part()
+    skin = part == build.PARTS.index("skin")
+    on_skin = (part == build.PARTS.index("hair")) & (head.values.get("sheet", np.zeros(len(part))) < 0.5)
+    distance, near = cKDTree(head.vertices[skin]).query(head.vertices[on_skin])
+    gap = np.abs(head.head_weight[on_skin] - head.head_weight[skin][near])
+    assert gap[distance < 0.004].max() < 0.1
 
 
 def test_a_frown_folds_the_skin_between_the_brows_and_nowhere_else(head):

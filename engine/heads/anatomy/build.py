@@ -271,8 +271,21 @@ def head_weight(points: np.ndarray, chin: np.ndarray) -> np.ndarray:
 
     The plane rises to the back, where the skull ends higher than the chin does in front.
     """
-    above = points[:, 2] - chin[2] - 0.25 * (points[:, 1] - chin[1])
-    return smooth(above, -0.075, -0.002)
+    return smooth(_above_chin(points, chin), -0.075, -0.002)
+
+
+def hanging_weight(points: np.ndarray, chin: np.ndarray) -> np.ndarray:
+    """The same for hair that hangs: 1 on the skull, 0 from the neck's base down, where it lies on shoulders.
+
+    It ends where the neck's does, so that neither comes through the other, and bends over a longer way than the neck:
+    hair has no joints. What hangs free stays behind too, as if it fell.
+    """
+    return smooth(_above_chin(points, chin), -0.080, 0.050)
+
+
+def _above_chin(points: np.ndarray, chin: np.ndarray) -> np.ndarray:
+    """Metres above the plane through chin and skull base, measured upright."""
+    return points[:, 2] - chin[2] - 0.25 * (points[:, 1] - chin[1])
 
 
 def zones(points: np.ndarray, mark: Landmarks, mouth: np.ndarray) -> np.ndarray:
@@ -381,15 +394,17 @@ def build(
     quad_part = np.concatenate(out.part)
     jaw = skin_units[UNITS.index("jawOpen"), :, 2]
     chin = skin[jaw < 0.8 * jaw.min()]
-    weight = head_weight(vertices, chin[np.argmin(chin[:, 2])])
+    chin = chin[np.argmin(chin[:, 2])]
+    weight = head_weight(vertices, chin)
     part_of = np.zeros(len(vertices), dtype=np.uint8)
     all_quads = np.concatenate(out.quads)
     part_of[all_quads] = quad_part[:, None]
-    weight[np.isin(part_of, [PARTS.index(p) for p in PARTS if p not in ("skin", "clothes")])] = 1.0
+    # The hair's body goes where the skin below it goes, down to the nape.
+    weight[np.isin(part_of, [PARTS.index(p) for p in PARTS if p not in ("skin", "hair", "clothes")])] = 1.0
     weight[part_of == PARTS.index("clothes")] = 0.0
     all_values = out.values_joined()
-    if "hanging" in all_values:
-        weight -= 0.8 * all_values["hanging"] * (part_of == PARTS.index("hair"))
+    hanging = all_values.get("sheet", np.zeros(len(vertices))) > 0.5
+    weight[hanging] = hanging_weight(vertices[hanging], chin)
     home = vertices + home_mark.middle - mark.middle
     home[skin_slice] = home_skin[skin_used]
     zone = zones(home, home_mark, _lip_line(home_skin, masks))

@@ -167,7 +167,7 @@ def shell(skin, quads, normal, scalp, mark, look: Look, skull: Skull) -> parts.P
         pieces.append(_knot_body(mark))
     elif look.style in HANGING:
         hanging = sheets(skin, normal, mark, look, skull)
-        pieces += [_sheet_body(grid, side, float(look.style == "long")) for side, grid in hanging.items()]
+        pieces += [_sheet_body(grid, side) for side, grid in hanging.items()]
     return parts.join(pieces)
 
 
@@ -274,11 +274,8 @@ def _kept_off(points, tree: cKDTree, skin, normal, gap) -> np.ndarray:
     return points + push[..., None] * normal[near]
 
 
-def _sheet_body(grid: np.ndarray, side: int, loose: float) -> parts.Piece:
-    """The sheet as a surface, open at its tips and beside the face, where it thins out.
-
-    `loose` (0–1): how far its ends stay behind when the head turns.
-    """
+def _sheet_body(grid: np.ndarray, side: int) -> parts.Piece:
+    """The sheet as a surface, open at its tips and beside the face, where it thins out."""
     g, t = np.meshgrid(np.linspace(0, 1, GUIDES), np.linspace(0, 1, STEPS), indexing="ij")
     angle = (side * (0.35 + 2.6 * g)).ravel()
     edge = (1 - smooth(t, 0.93, 1.0)) * (0.35 + 0.65 * smooth(g, 0.0, 0.07))
@@ -286,7 +283,6 @@ def _sheet_body(grid: np.ndarray, side: int, loose: float) -> parts.Piece:
         "hair_edge": edge.ravel(),
         "streak_x": 1.6 * np.cos(angle),
         "streak_y": 1.6 * np.sin(angle),
-        "hanging": loose * smooth(t, 0.62, 0.95).ravel(),
         "sheet": np.ones(t.size),
     }
     quads = parts.grid_quads(GUIDES, STEPS, wrap=False).reshape(-1, 4)
