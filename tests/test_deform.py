@@ -248,6 +248,52 @@ def test_affine_stretch_follows_one_direction_only():
     np.testing.assert_allclose(widths[1], np.full(3, 0.001 * np.sqrt(2)), rtol=1e-4)
 
 
+def test_hair_goes_on_lying_along_a_lock_that_bends():
+    """A lock that hangs: its upper end goes with the head, its lower end stays. Tilted, it does not splay."""
+    info, arrays = synthetic_head.make_parts(2)
+    rows = 25
+    z = np.linspace(0.30, 0.10, rows)
+    lock = np.concatenate([np.stack([np.full(rows, x), np.zeros(rows), z], axis=1) for x in (0.0, 0.01)])
+    a = np.arange(rows - 1)
+    triangles = np.concatenate([np.stack([a + rows, a, a + 1], 1), np.stack([a + 1, a + rows + 1, a + rows], 1)])
+    count = len(triangles)
+    _, frame = triangle_frames(lock, lock, triangles)
+    down = np.einsum("nji,j->ni", frame, [0.0, 0.0, -1.0])  # the hair's direction in its triangle's frame
+    half = np.arctan2(down[:, 1], down[:, 0]) / 2
+    arrays = {name: array for name, array in arrays.items() if not name.startswith(("units.", "combinations."))}
+    arrays |= {
+        "mesh.vertices": lock.astype(np.float32),
+        "mesh.triangles": triangles.astype(np.int32),
+        "mesh.part": np.zeros(count, np.uint8),
+        "mesh.zone": np.zeros(len(lock), np.uint8),
+        "mesh.head_weight": np.clip((lock[:, 2] - 0.13) / 0.14, 0, 1).astype(np.float32),
+        "units.vertex_ids": np.zeros(0, np.int32),
+        "units.deltas": np.zeros((0, 0, 3), np.float32),
+        "gaussians.triangle": np.arange(count, dtype=np.int32),
+        "gaussians.position": np.zeros((count, 3), np.float32),
+        "gaussians.rotation": np.stack([np.cos(half), 0 * half, 0 * half, np.sin(half)], 1).astype(np.float32),
+        "gaussians.log_scale": np.tile(np.log([0.006, 0.0004, 0.0004]), (count, 1)).astype(np.float32),
+        "gaussians.opacity_logit": np.zeros(count, np.float32),
+        "gaussians.sh": np.zeros((count, arrays["gaussians.sh"].shape[1], 3), np.float32),
+        "gaussians.zone": np.zeros(count, np.uint8),
+    }
+    info = info | {"version": [1, 1], "stretch": "affine", "units": [], "combinations": [], "parts": ["hair"]}
+    info |= {"eyes": None, "neck": {"pivot": [0.0, 0.0, 0.2]}}
+    tilted = channels.from_mapping({"Head Roll": np.radians(60)})
+
+    def astray(strand: int) -> float:
+        """Largest angle, degrees, between a hair and the lock below it."""
+        deformer = Deformer(make_head(info, arrays | {"gaussians.strand": np.full(count, strand, np.uint8)}))
+        vertices = deformer.mesh(tilted)
+        along = (vertices[1:rows] - vertices[: rows - 1]).astype(np.float64)
+        hair = np.moveaxis(deformer(tilted).factors, -1, 0)[: rows - 1, :, 0].astype(np.float64)
+        cosine = (along * hair).sum(1) / np.linalg.norm(along, axis=1) / np.linalg.norm(hair, axis=1)
+        return float(np.degrees(np.arccos(np.clip(np.abs(cosine), 0, 1))).max())
+
+    assert astray(strand=0) < 0.5
+    assert astray(strand=1) > 15  # which is for hairs on skin
+
+
 def test_chosen_gaussians_keep_their_appearance():
     rows = np.array([7, 3, 3, 250, 399, 0, 7])
     chosen = format.select(RICH, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -21,6 +22,7 @@ from engine.evaluate import held_out as held_out_pictures  # noqa: E402
 from engine.fit import appearance, checkpoint, command, dataset, report, train  # noqa: E402
 from engine.fit.appearance import WIDTHS, Appearance  # noqa: E402
 from engine.fit.likeness import similarity  # noqa: E402
+from engine.fit.pack import pack  # noqa: E402
 from engine.fit.raster import Parameters, Pinhole, Pose, Renderer  # noqa: E402
 from engine.fit.rig import Rig  # noqa: E402
 from engine.fit.seed import KINDS  # noqa: E402
@@ -331,6 +333,48 @@ def test_gaussians_stay_small_flat_and_under_the_surface(folder):
     own = fit.kind[fit.flat] == KINDS.index("skin")
     usual = np.median(np.exp(start.log_scale[fit.flat][own, :2]))
     assert sizes[own].max() <= 1.0001 * max(train.LARGEST["skin"], 1.6 * usual)
+
+
+def hairy(folder, tmp_path):
+    """A fit whose upper half is hair, with strands bound to triangles far from them; its lower half stays still."""
+    info, arrays = synthetic_dataset.parts()
+    info = info | {"parts": [*info["parts"], "hair"]}
+    corners = arrays["mesh.vertices"][arrays["mesh.triangles"]]
+    top = (arrays["mesh.part"] == 0) & (corners[:, :, 2].mean(axis=1) > 0.26)
+    part = np.where(top, info["parts"].index("hair"), arrays["mesh.part"]).astype(np.uint8)
+    weight = np.clip((arrays["mesh.vertices"][:, 2] - 0.26) / 0.06, 0, 1).astype(np.float32)
+    place = corners.mean(axis=1)
+    hair, skin = np.flatnonzero(top), np.flatnonzero(part == 0)[:40]
+    lengths = np.linspace(0, 0.05, 5)[:, None] * [0, 0, -1]
+    arrays = arrays | {"mesh.part": part, "mesh.head_weight": weight}
+    for name, chosen, bound in (("hair", hair, np.roll(hair, 40)), ("brows", skin, skin)):
+        arrays[f"strands.{name}.points"] = (place[chosen][:, None] + lengths).astype(np.float32)
+        arrays[f"strands.{name}.triangle"] = bound.astype(np.int32)
+        arrays[f"strands.{name}.radius"] = np.float32([0.0001])
+    dataset.save(tmp_path, info, arrays)
+    for image in (folder / "images").iterdir():
+        shutil.copy2(image, tmp_path / "images" / image.name)
+    return begin(tmp_path, steps=40, gaussians=1500, rows=0)[0]
+
+
+def test_hair_is_carried_by_what_lies_under_it_and_short_where_it_bends(folder, tmp_path):
+    fit = hairy(folder, tmp_path)
+    fit.run(nothing)
+    strand = fit.kind == KINDS.index("strands.hair")
+    assert strand.sum() > 50
+    rig, triangle = fit.rig, fit.triangle[strand]
+    place = rig.place(triangle, fit.start.position[strand])
+    body = np.flatnonzero(rig.part_is("hair") & rig.usable)
+    centres = rig.vertices[rig.triangles].mean(axis=1)
+    nearest = cKDTree(centres[body]).query(place)[0]
+    np.testing.assert_allclose(np.linalg.norm(centres[triangle] - place, axis=1), nearest, atol=1e-3)
+    weight = rig.head["mesh.head_weight"][rig.triangles[triangle]].mean(axis=1)
+    sizes = np.exp(fit.parameters.log_scale[strand]).max(axis=1)
+    bent = (weight > 0.05) & (weight < 0.95)
+    assert bent.any() and sizes[bent].max() <= train.BENDING * 1.0001
+    head = pack(rig.head, fit.result(), None, {}, None, 0.1)
+    kept = {name: head["gaussians.strand"][fit.kind == KINDS.index(f"strands.{name}")] for name in ("hair", "brows")}
+    assert not kept["hair"].any() and kept["brows"].all()
 
 
 def test_ctrl_c_saves_and_the_next_fit_goes_on(folder, tmp_path, capsys, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,26 @@ from engine.fit.people import plan
 from engine.heads import format as head_format
 from engine.heads import library
 from engine.heads.anatomy import source
+from engine.heads.anatomy.hair import Strands
 from engine.new_head import shares
+
+
+def test_long_hair_is_cut_into_short_pieces_to_its_tips():
+    """25 points over 0.4 m, hanging along a column of the hair's triangles."""
+    z = np.linspace(0, -0.4, 60)
+    vertices = np.concatenate([np.c_[np.full(60, x), np.zeros(60), z] for x in (0.0, 0.01)])
+    a = np.arange(59)
+    triangles = np.stack([a, a + 1, a + 60], axis=1)
+    head = SimpleNamespace(vertices=vertices, triangles=triangles, part=np.full(59, plan.PARTS.index("hair")))
+    for points in (25, 24):
+        hair = np.zeros((3, points, 3))
+        hair[..., 2] = np.linspace(0, -0.4, points)
+        cut = plan.pieces(head, Strands(hair, np.zeros(3, int), 1e-4))
+        length = np.linalg.norm(np.diff(cut.points, axis=1), axis=2).sum(axis=1)
+        assert length.max() <= 2 * plan.PIECE
+        assert set(np.round(np.unique(cut.points[..., 2]), 6)) == set(np.round(hair[0, :, 2], 6))
+        middle = vertices[triangles[cut.triangle], 2].mean(axis=1)
+        assert np.abs(middle - cut.points[..., 2].mean(axis=1)).max() < 0.015
 
 
 @pytest.fixture(scope="module")

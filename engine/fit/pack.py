@@ -25,6 +25,15 @@ def zones(head: Head, triangle: np.ndarray, kind: np.ndarray) -> np.ndarray:
     return zone
 
 
+def keeps_shape(head: Head, triangle: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """[N] bool: hairs on skin, which do not thin where it is squeezed.
+
+    What lies on the hair's body is stretched and sheared with it, so that it goes on lying along it where hair bends.
+    """
+    body = head.parts.index("hair") if "hair" in head.parts else -1
+    return np.isin(kind, STRAND_KINDS) & (head["mesh.part"][triangle] != body)
+
+
 def pack(
     rig: Head,
     gaussians: Gaussians,
@@ -52,7 +61,7 @@ def pack(
         "gaussians.opacity_logit": p.opacity_logit.astype(np.float16),
         "gaussians.sh": p.sh.astype(np.float16),
         "gaussians.zone": zones(rig, gaussians.triangle, gaussians.kind),
-        "gaussians.strand": np.isin(gaussians.kind, STRAND_KINDS).astype(np.uint8),
+        "gaussians.strand": keeps_shape(rig, gaussians.triangle, gaussians.kind).astype(np.uint8),
     }
     info = rig.info() | {
         "version": [1, 2],

@@ -262,11 +262,24 @@ def _strands(rig: Rig, name: str, strands: Strands, count: int, rng: np.random.G
         centre.append(strands.points[pick, first : end + 1].mean(axis=1))
         direction.append((b - a) / length[:, None])
         scale.append(np.stack([0.40 * length, width, width], axis=1))
-    triangle = np.tile(strands.triangle[pick], len(cuts))
+    triangle = _under(rig, np.tile(strands.triangle[pick], len(cuts)), np.concatenate(centre))
     position, frame = rig.bind(triangle, np.concatenate(centre))
     turn = _turn_x_to(np.einsum("nji,nj->ni", frame, np.concatenate(direction)))
     kind = np.full(len(triangle), KINDS.index(f"strands.{name}"))
     return triangle, kind, position, turn, np.concatenate(scale)
+
+
+def _under(rig: Rig, triangle: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Triangles [N] that carry strands' points [N,3]; on the hair's body, the one that is nearest to each.
+
+    Far from its triangle, a Gaussian swings out where the hair's body bends.
+    """
+    triangle = triangle.copy()
+    body = np.flatnonzero(rig.part_is("hair") & rig.usable)
+    loose = rig.part_is("hair")[triangle]
+    if loose.any():
+        triangle[loose] = body[cKDTree(rig.vertices[rig.triangles[body]].mean(axis=1)).query(points[loose])[1]]
+    return triangle
 
 
 def _turn_x_to(direction: np.ndarray) -> np.ndarray:

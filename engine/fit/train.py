@@ -19,7 +19,7 @@ from . import appearance as dynamic
 from .appearance import UNBOUND, Appearance
 from .backend import Backend
 from .likeness import similarity
-from .pack import zones
+from .pack import keeps_shape, zones
 from .photos import Photo
 from .raster import SH_0, SH_1, Parameters, Pose
 from .rig import Rig
@@ -47,6 +47,9 @@ CLOTH_COVER = -0.15
 LARGEST = {"skin": 0.006, "hair": 0.010, "clothes": 0.016}
 """Metres (standard deviation) that none on these surfaces exceeds, or 1.6 times their median; others 4 mm; strands may.
 What no picture shows is covered by few and large ones, which stick out where a tilted head bares their edge."""
+BENDING, BENT = 0.006, 0.02
+"""The same for strands within so many metres of where the head's rotation bends hair: a long Gaussian would stick out,
+as none is bent itself."""
 THICKEST = 0.0004
 """The same across a surface, but for hair: what is thick is seen outside of the outline."""
 FIRMNESS = 0.004
@@ -126,9 +129,9 @@ class Fit:
             for name, array in parameters.arrays().items()
         }
         self.renderer = self.backend(count, parameters.sh.shape[1], DILATION)
-        strand = np.isin(kind, STRAND_KINDS)
+        rigid = keeps_shape(self.rig.head, triangle, kind)
         self.poses = {
-            name: self.rig.carried(self.rig.pose(units), triangle, strand) for name, units in self.units.items()
+            name: self.rig.carried(self.rig.pose(units), triangle, rigid) for name, units in self.units.items()
         }
         self._limits()
 
@@ -164,10 +167,21 @@ class Fit:
             largest[number] = max(largest[number], 1.6 * np.median(scale[kind == number, :2]))
         largest[list(STRAND_KINDS)] = np.inf
         most = np.repeat(largest[kind][:, None], 3, axis=1)
+        most[strand & self._near_bends()] = BENDING
         most[~loose, 2] = THICKEST
         self.most_scale = np.minimum(self.start.log_scale + SIZE_RANGE[1], np.log(most))
         self.least_scale = np.minimum(self.least_scale, self.most_scale)
         self.rate = np.where(own, OWN_RATE, 1.0).astype(np.float32)
+
+    def _near_bends(self) -> np.ndarray:
+        """[N] bool: Gaussians on, or within `BENT` of, what the head's rotation bends of the hair's body."""
+        weight = self.rig.head["mesh.head_weight"][self.rig.triangles].mean(axis=1)
+        bends = np.flatnonzero(self.rig.part_is("hair") & (weight > 0.01) & (weight < 0.99))
+        if not len(bends):
+            return np.zeros(len(self.kind), bool)
+        tree = cKDTree(self.rig.vertices[self.rig.triangles[bends]].mean(axis=1))
+        near = tree.query(self.rig.place(self.triangle, self.start.position))[0] < BENT
+        return near | np.isin(self.triangle, bends)
 
     def _even_out(self) -> None:
         """Brings the view-dependent part of neighbouring skin closer together."""

@@ -20,8 +20,8 @@ SOURCE = (
 )
 STILL = 1e-5
 """Offsets shorter than this (metres) are dropped: no one sees a hundredth of a millimetre."""
-PIECE = 0.06
-"""Metres of a hair that are carried as one strand, at most."""
+PIECE = 0.03
+"""Metres of a hair that are carried as one strand, about: longer ones stick out where a turn of the head bends hair."""
 
 #: Both sides at once where a name lacks its side. Some poses differ by side, so that the changes of skin that come with
 #: left and right units can be told apart.
@@ -178,16 +178,17 @@ def camera(view: View) -> tuple[list[list[float]], list[list[float]]]:
 
 
 def pieces(head: Anatomy, strands: Strands) -> Strands:
-    """Strands cut into pieces of `PIECE` at most, each carried by the triangle nearest to it."""
+    """Strands cut into pieces of about `PIECE`, each carried by the triangle nearest to it."""
     from scipy.spatial import cKDTree
 
     length = np.linalg.norm(np.diff(strands.points, axis=1), axis=2).sum(axis=1)
-    number = int(np.clip(np.ceil(np.quantile(length, 0.8) / PIECE), 1, 6))
+    last = strands.points.shape[1] - 1
+    number = int(np.clip(np.ceil(np.quantile(length, 0.8) / PIECE), 1, last // 2))
     if number == 1:
         return strands
-    points = strands.points.shape[1]
-    steps = (points - 1) // number
-    cut = np.concatenate([strands.points[:, k * steps : (k + 1) * steps + 1] for k in range(number)])
+    steps = math.ceil(last / number)
+    starts = np.round(np.linspace(0, last - steps, number)).astype(int)  # to the tips; neighbours may overlap
+    cut = np.concatenate([strands.points[:, start : start + steps + 1] for start in starts])
     ids = np.flatnonzero(head.part == PARTS.index("hair"))
     near = cKDTree(head.vertices[head.triangles[ids]].mean(axis=1)).query(cut[:, steps // 2])[1]
     # What grows on skin (the hairline's short hairs) stays bound to it.
