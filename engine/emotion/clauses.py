@@ -88,6 +88,7 @@ def clauses(found: list[Tag], notes: list[str]) -> list[Clause]:
     for clause in result:
         _read(clause, memory, notes)
     _reach(result)
+    _drop_titles(result)
     _spread_sides(result)
     _spread_degrees(result)
     _spread_denial(result)
@@ -194,6 +195,10 @@ def _cut(found: list[Tag]) -> list[Clause]:
         said = _has_content(current) or (coming_from and "paren" in (result[-1].leads if result else ()))
         if "to" in tag and (coming_from or _from_here_to(current, coming)) and said:
             close("then", "to")
+        elif "to" in tag and _passes_into(current, coming, tag.text):
+            leads |= {"then"} if len(current) == 1 else set()
+            current.pop()
+            close("then", "turn")
         elif "stop_mark" in tag:
             if tag.text.startswith("!!") and current:
                 current.append(Tag(tag.text, {"degree": 1.15}, tag.start, tag.end))
@@ -201,6 +206,8 @@ def _cut(found: list[Tag]) -> list[Clause]:
             sentence += 1
         elif "mark" in tag and tag["mark"] == ":" and _awaits_verb(current, coming):
             continue  # "left brow: up"
+        elif "mark" in tag and tag["mark"] == "+":
+            close("and")
         elif "mark" in tag:
             if tag["mark"] == ":" and current:
                 leads.add("heading")
@@ -290,6 +297,18 @@ def _from_here_to(current: list[Tag], coming: list[Tag]) -> bool:
         return False
     following = next((tag for tag in coming if "degree" not in tag), None)
     return following is not None and ("emotion" in following or "act" in following)
+
+
+def _passes_into(current: list[Tag], coming: list[Tag], preposition: str) -> bool:
+    """ "Drops to a frown", "settles into a worried look": a verb of passing, and an expression that it passes into."""
+    if not current or not any(kind in current[-1] for kind in ("fade", "stop", "relax", "unknown", "slow", "verb")):
+        return False
+    alone = len(current) == 1 + sum(_is_name(tag) for tag in current)
+    if "unknown" in current[-1] and not (alone and preposition == "into"):
+        return False  # "stepped barefoot into something warm"
+    following = next((tag for tag in coming if not any(kind in tag for kind in ("degree", "unknown", "value"))), None)
+    named = following is not None and ("emotion" in following or "act" in following)
+    return named and not any("part" in tag or "to" in tag for tag in current) and "part" not in current[-1]
 
 
 def _cut_before_after(clause: Clause, apart: bool) -> list[Clause]:
@@ -707,9 +726,15 @@ _GOING = frozenset(
 )
 
 
+_ANY_MORE = ("any more", "anymore", "any longer")
+
+
 def _read_ends(clause: Clause, negations: list[int]) -> None:
     """What an ending word says about the heads that stand with it."""
     names = [head for head in clause.heads if head.kind in ("emotion", "act")]
+    if clause.stop and negations and any(tag.text in _ANY_MORE for tag in clause.tags):
+        negations.clear()  # "not sad any more after 2 s": it was there until then
+        return
     if clause.dies and negations:
         clause.stop = clause.dies = False
     elif clause.stop and any("double_negation" in tag for tag in clause.tags):
@@ -741,12 +766,12 @@ def _read_times(clause: Clause, negations: list[int]) -> None:
             # "3 s angry" says when, "angry 3 s" how long.
             # A frame's number and a clock's time say when wherever they stand.
             span = seen or timed or re.search(r"-\s*(second|sec|minute|frame|beat)$", tag.text)
-            span = span and not (re.match(r"frame|\d+:\d", tag.text) and "at" not in own)
+            span = span and not (_POINT.search(tag.text) and "at" not in own)
             own.setdefault("lasting" if span else "at", tag["bare"])
-        for kind in ("slow", "sudden", "brief", "micro", "onwards"):
+        for kind in ("slow", "sudden", "brief", "micro", "onwards", "throughout"):
             if kind in tag:
                 own[kind] = True
-        seen = seen or any(kind in tag for kind in _CONTENT)
+        seen = seen or any(kind in tag for kind in _CONTENT if kind != "stop")
     if "word" in own:
         start, end = own["word"]
         if clause.leads & {"after", "after_this"} and not clause.heads:
@@ -759,6 +784,10 @@ def _read_times(clause: Clause, negations: list[int]) -> None:
         # "Does not smile until 2 s": from then on.
         own["at"] = own.pop("until")
         negations.clear()
+
+
+#: Times that can only say when: a frame's number, a clock's time, "two seconds in".
+_POINT = re.compile(r"^frame|^\d+:\d|\bin(?:to it)?$")
 
 
 def _lies_in(inner: tuple[float, float], outer: tuple[float, float]) -> bool:
@@ -1128,6 +1157,15 @@ def _reach(found: list[Clause]) -> None:
         found.remove(goal)
 
 
+def _drop_titles(found: list[Clause]) -> None:
+    """ "The brow raise: left brow at 1 s, right brow at 2 s": what is said in detail next is not done as a whole too."""
+    for clause, coming in itertools.pairwise(found):
+        moves = [head for head in clause.heads + coming.heads[:1] if head.kind == "move" and not head.negated]
+        title = "heading" in clause.leads and len(moves) == 2 and moves[0] in clause.heads and not clause.time
+        if title and coming.time and part_family(moves[0].value[0]) == part_family(moves[1].value[0]):
+            clause.heads = [head for head in clause.heads if head is not moves[0]]
+
+
 def opposed(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return any({a, b} in OPPOSITE for a in one for b in other)
 
@@ -1148,6 +1186,8 @@ def _spread_degrees(found: list[Clause]) -> None:
         )
         if not lone or not clause.leads & {"comma", "and"} or before.sentence != clause.sentence:
             continue
+        if clause.time.keys() & set(STARTS):
+            continue  # "a big smile at 1 s, a small one at 3 s"
         degrees = [tag["degree"] for tag in clause.tags if "degree" in tag]
         for head in before.heads:
             if clause.number is not None and head.number is None:

@@ -35,7 +35,8 @@ class Order:
         whole, zone, zone_side: The face before it was narrowed to a zone.
         onward: A "never" from its beat on, not from the beginning.
         one_side: The side of an expression that is shown on one side only.
-        part: The part of the face that an addition moves: the next order to the same part takes its place.
+        degree: What its own words made of it, so that "a big one" starts from the plain thing again.
+    part: The part of the face that an addition moves: the next order to the same part takes its place.
         both: Both sides were asked for. in_turn: One after the other.
         soft: A "never" that gives way to what other orders need ("not scared, only surprised").
     """
@@ -57,6 +58,7 @@ class Order:
     soft: bool = False
     part: str = ""
     one_side: str = ""
+    degree: float = 1.0
     onset: float = 1.0
     offset: float = 1.0
     firm: bool = False
@@ -169,6 +171,7 @@ def order_of(head: Head, notes: list[str]) -> Order | None:
     order = _order_of(head, notes)
     if order is not None:
         order.both = head.side == "B"
+        order.degree = 1.0 if head.degree is None or head.number is not None else head.degree
     return order
 
 
@@ -283,8 +286,15 @@ def _facs(head: Head, notes: list[str]) -> Order | None:
         return None
     if head.negated:
         return never(mask, head, "no " + ", ".join(text.split(" at ")[0] for text in said))
-    return Order("add", ", ".join(said), head.source, face, mask, exact)
+    order = Order("add", ", ".join(said), head.source, face, mask, exact)
+    passing = [_PASSING_CODES.get(code) if letter is None else None for code, _, letter in head.value]
+    if head.number is None and None not in passing:
+        order.brief = max(passing)
+    return order
 
+
+#: Codes that are over by themselves, in seconds: a blink and a wink; closed eyes are AU43.
+_PASSING_CODES = {"45": 0.3, "46": 0.5}
 
 #: Movements that pass: seconds and how often.
 _PASSING = {"twitch": (0.22, 2), "flutter": (0.16, 3)}

@@ -37,6 +37,19 @@ def split_words(text: str) -> list[str]:
     return [phrase.strip() for phrase in text.split(",") if phrase.strip()]
 
 
+def number(text: str) -> float | None:
+    """A number in digits or as a word; None if it is none."""
+    text = text.strip().replace(",", ".")
+    if "half" in text:
+        return 0.5
+    if text in ("a", "an"):
+        return 1.0
+    try:
+        return float(text)
+    except ValueError:
+        return data("grammar")["numbers"].get(text)
+
+
 class Slots:
     """Index of (code, side) pairs and their way to the contract's channels.
 

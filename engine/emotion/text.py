@@ -322,15 +322,19 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
             continue
         if own.keys() & set(_WHEN_GIVEN) and _time_of_part(clause, beats):
             continue
+        if clause.silent and own.keys() & set(STARTS) and _goes_back(clause, beats):
+            spoke = clause.sentence
+            continue
         if clause.silent:
             follows = next((other for other in clauses[position + 1 :] if not other.silent), None)
             follows = follows if follows and follows.sentence == clause.sentence else None
             apart = bool(follows and follows.leads & {"then", "final"} and follows.leads & {"comma", "stop"})
+            behind = _last_orders(beats) and spoke == clause.sentence
+            apart = apart or bool(behind and follows and follows.leads & {"then", "final"} and clause.leads <= {"but"})
             started = bool(follows and (apart or set(follows.time) & set(STARTS)))
             if "aside" in own:  # "sad (2 s)" says how long, "(2 s) sad" and "from sad (1 s) to happy (2 s)" when
                 when = _asides_rise(clauses, clause)
                 started = started or when
-                behind = _last_orders(beats) and spoke == clause.sentence
                 own["lasting" if behind and not when else "at"] = own.pop("aside")
                 started = started or "lasting" in own
             if "lasting" in own and apart and not _last_orders(beats):  # "hold for a second, then smile"
@@ -338,6 +342,9 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
             coming_then = position + 1 < len(clauses) and "then" in clauses[position + 1].leads
             if "until" in own and coming_then and _unknown(clause) and not beats[-1].orders:
                 own["at"] = own.pop("until")  # "he listens until 2 s, then he smiles"
+            if "onwards" in own and behind:  # "…, hold it to the end"
+                for order in _last_orders(beats):
+                    order.until = order.lasting = None
             if "wait" in own:
                 wait += float(own["wait"])
             elif "span" in own and spoke == clause.sentence and follows and follows.leads & {"and", "then"}:
@@ -371,6 +378,7 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
             continue
         clause.time = own = {**waiting, **own}
         waiting = {}
+        _share_time(clause, clauses[:position], beats)
         beat = _beat_for(clause, beats, wait)
         if wait and beat.start is None and beat.after is None and beat is beats[-1]:
             if any(other.orders for other in beats[:-1]):
@@ -393,6 +401,7 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
             _timing(order, clause)
             order.in_turn = any("in_turn" in tag for tag in clause.tags)
             order.onward = bool(clause.leads & {"then", "final"}) and len(beats) > 1
+        _goes_on_until(beat.orders, orders)
         beat.orders += orders
         recent = beat
         following = position + 1 < len(clauses) and "word" not in own
@@ -451,6 +460,24 @@ def _keep_the_rest(beats: list[Beat]) -> None:
             order.until = order.lasting = None
 
 
+def _goes_back(clause: Clause, beats: list[Beat]) -> bool:
+    """ "The eyes dart left at 1 s, back at 2 s": what moved last goes back to where it was; what had gone comes again."""
+    last = _last_orders(beats)
+    if not last or clause.side or clause.denied or not any(tag.readings.get("verb") == "back" for tag in clause.tags):
+        return False
+    if any("unknown" in tag or "part" in tag for tag in clause.tags):
+        return False
+    beat = Beat([release(order.mask, _head_of(clause), "back again") for order in last if order.face.any()][-1:])
+    if not beat.orders:
+        earlier = [order for other in beats for order in other.orders if (order.face * last[-1].mask).any()]
+        beat.orders = [replace(order, until=None, lasting=None) for order in earlier[-1:]]
+    if not beat.orders:
+        return False
+    beats.append(beat)
+    _start(beat, clause)
+    return True
+
+
 def _asides_rise(clauses: list[Clause], clause: Clause) -> bool:
     sentence = [other for other in clauses if other.sentence == clause.sentence]
     asides = [other.time.get("aside", other.time.get("at")) for other in sentence if "paren" in other.leads]
@@ -464,6 +491,30 @@ def _is_predicate(clause: Clause) -> bool:
     return len(clause.tags) == 2 and "unknown" in first and _is_finite(first.text) and "at" in clause.time
 
 
+def _goes_on_until(said: list[Order], orders: list[Order]) -> None:
+    """ "The jaw drops at 2 s and stays open until 4 s": the movement said just before ends with it."""
+    for order in orders:
+        ends = order.kind == "add" and (order.until is not None or order.lasting is not None)
+        for other in said if ends else ():
+            if other.kind == "add" and other.until is other.lasting is None and (other.face * order.face).any():
+                other.until, other.lasting = order.until, order.lasting
+
+
+def _share_time(clause: Clause, before: list[Clause], beats: list[Beat]) -> None:
+    """ "The lips press and the chin bunches at 2 s": movements joined by a bare "and" share the time behind them."""
+    first = before[-1] if before else None
+    when = next((tag for tag in clause.tags if "at" in tag or "word" in tag), None)
+    if first is None or when is None or clause.leads != {"and"} or clause.tags[-1] is not when:
+        return
+    moves = not any(_is_state(head) or head.negated or head.kind == "part" for head in clause.heads + first.heads)
+    begins = not first.time and not first.leads & {"then", "final", "first", "and"}
+    if not (moves and begins and clause.heads and first.heads) or first.sentence != clause.sentence:
+        return
+    beat = beats[-1]
+    if beat.start is None and len(beat.orders) == len(first.heads):
+        _start(beat, clause)
+
+
 def _let_other_side_go(orders: list[Order], beats: list[Beat]) -> list[Order]:
     """ "Both brows up, but from 2 s on only the left one": the right one, which was up, comes down."""
     index = slots()
@@ -473,7 +524,7 @@ def _let_other_side_go(orders: list[Order], beats: list[Beat]) -> list[Order]:
     for order in orders:
         side = order.part[-1:]
         other = index.mask(set(index.codes[order.mask]), {"L": "R", "R": "L"}.get(side, "")) & (index.sides != "")
-        if order.kind == "add" and side in ("L", "R") and (shown & other).any():
+        if order.kind == "add" and side in ("L", "R") and order.face.any() and (shown & other).any():
             result.append(release(other, Head("part", "", order.source, 0), "the other side let go"))
     return result
 
@@ -525,9 +576,11 @@ def _was_said(clause: Clause, beats: list[Beat]) -> bool:
 
 
 def _settle_turns(clauses: list[Clause]) -> None:
-    """ "At 2 s the smile turns into a frown": the smile is there before, the frown comes at 2 s."""
+    """ "At 2 s the smile turns into a frown", "halfway through he goes from happy to sad": the first is there before,
+    the second comes at that time."""
     for place, (clause, coming) in enumerate(itertools.pairwise(clauses)):
-        if "turn" not in coming.leads or not clause.heads or coming.time.keys() & set(STARTS):
+        turns = "turn" in coming.leads or ("to" in coming.leads and any("from" in tag for tag in clause.tags))
+        if not turns or not clause.heads or coming.time.keys() & set(STARTS):
             continue
         first = next((tag for tag in clause.tags if any(kind in tag for kind in _WHEN)), None)
         early = first is not None and clause.tags.index(first) < clause.heads[0].place
@@ -601,6 +654,9 @@ def _settle_denied_times(clauses: list[Clause]) -> None:
 
 def _beat_for(clause: Clause, beats: list[Beat], wait: float) -> Beat:
     """The beat that a clause belongs to; a new one where it begins something."""
+    if "throughout" in clause.time and beats[-1].orders and not clause.time.keys() & set(STARTS):
+        beats.insert(0, Beat(start=0.0))
+        return beats[0]
     if "rest" in clause.leads and beats[-1].orders:
         beats.insert(0, Beat(background=True, start=0.0))
         return beats[0]
@@ -668,8 +724,9 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
     timed = bool(set(clause.time) & set(STARTS) or clause.leads & {"then", "final"})
     if clause.degree is not None and timed and not clause.side and last.face.any() and not _unknown(clause):
         louder = replace(
-            last, face=np.minimum(last.face * clause.degree, MAX_INTENSITY), feelings=[], until=None, lasting=None
-        )
+            last, face=np.minimum(last.face * _again_by(clause, last), MAX_INTENSITY), feelings=[], until=None,
+            lasting=None,
+        )  # fmt: skip
         louder.what, louder.source = f"{last.what}, {'more' if clause.degree > 1 else 'less'}", clause.source
         beats.append(Beat([louder]))
         _start(beats[-1], clause)
@@ -677,6 +734,12 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
         return True
     if not clause.side and not clause.again:
         return False
+    if clause.again and not clause.side and clause.time.keys() & {"at", "word"}:
+        for order in _last_orders(beats):  # "a blink at 1 s and again at 3 s": the first is over by then
+            if order.kind in ("state", "add") and order.lasting is None and order.until is None:
+                order.brief = order.brief or 1.0
+    if clause.side == "B" and not clause.again and not clause.time and _both_sides_shown(beats):
+        return True  # "smirk left, brow up right, hold both"
     sided = last.part.endswith(("L", "R")) or "on the " in last.what
     if last.in_turn and clause.side and clause.leads & {"then", "final"} and not clause.time:
         return True  # "…, left first, right second": that is its turn
@@ -733,6 +796,21 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
         _timing(order, clause)
         order.kind = "add" if order.kind == "state" else order.kind
     return True
+
+
+def _again_by(clause: Clause, last: Order) -> float:
+    """How much of what was said before is asked for: "a bigger one" starts from it, "a big one" from the plain thing."""
+    degree = clause.degree or 1.0
+    compared = [tag for tag in clause.tags if tag.text.endswith(("er", "more", "less"))]
+    if not compared:
+        return degree / last.degree if any("one" in tag for tag in clause.tags) else degree
+    much = any("degree" in tag for tag in clause.tags if tag not in compared)
+    return (2.4 if much else 1.5) if degree > 1 else (0.3 if much else 0.5)
+
+
+def _both_sides_shown(beats: list[Beat]) -> bool:
+    sides = {_shown_side(order) for beat in beats for order in beat.orders if order.kind in ("state", "add")}
+    return {"L", "R"} <= sides
 
 
 def _is_schedule(clause: Clause, source: Beat) -> bool:
@@ -997,6 +1075,9 @@ def _timing(order: Order, clause: Clause) -> None:
             setattr(order, key, float(own[key]))
     if "lasting" in own and "wait" in own:
         order.lasting = float(own["lasting"])
+    if "span" in own and own.get("slow"):  # "eases into a smile from 1 s to 3 s": that is its way in
+        order.over, order.until = own["span"][1] - own["span"][0], None
+        own = {kind: value for kind, value in own.items() if kind != "slow"}
     if "over" in own and "to" in clause.leads:  # "from A to B over 4 s": A is seen first, and B whole at the end
         order.over = 0.75 * float(own["over"])
     if any("keep" in tag for tag in clause.tags) and order.kind == "state" and order.lasting is None:

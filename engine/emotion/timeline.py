@@ -360,7 +360,7 @@ def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
     moved: dict[str, tuple[np.ndarray, _Span]] = {}
     for span in sorted(here, key=lambda entry: (entry.start, entry.beat)):
         order = span.order
-        if order.kind == "add" and span.start < since and not span.closes and _gives_way(order, values):
+        if order.kind == "add" and not span.closes and _gave_way(span, spans, time, since, values):
             continue
         if order.kind == "add" and span.start >= cleared:
             for part in _replaced(span, moved):
@@ -384,6 +384,18 @@ def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
             values = np.where(span.order.mask, 0.0, values)
     swing = np.sign(values)
     return slots().resolve(np.abs(values), exact) * swing, exact
+
+
+def _gave_way(span: _Span, spans: list[_Span], time: float, since: float, values: np.ndarray) -> bool:
+    """Whether an expression has taken over the part that a movement from before it moved: for good, if it was not
+    a passing one."""
+    faces = [values] if span.start < since else []
+    faces += [
+        other.order.face
+        for other in spans
+        if other.order.kind == "state" and not other.closes and span.start < other.start <= time
+    ]
+    return any(_gives_way(span.order, face) for face in faces)
 
 
 def _gives_way(order: Order, values: np.ndarray) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from .tables import number
+
 #: Pieces of patterns that many rules share, written "{person}" in them.
 _SHARED = {
     "person": r"(?:the|his|her|their|its|he|she|they|it|any|an?|your|my)",  # what a clause about somebody begins with
@@ -21,6 +23,12 @@ _SHARED = {
     "phrase": r"([^,.;]+?)",
     "rest": r"([^,.;]+)",
     "opening": r"(?:(?<=^)|(?<=[.;] ))",
+    "expression": r"(?:smile|grin|smirk|frown|laugh|scowl|sneer|pout|grimace|glare|stare|look|expression|face)",
+    "onset": r"(?:with )?(?:the |its |an )?onset:? ?(?:at |from |on |@ ?)?(?P<onset>{time})",
+    "apex": r"(?:with )?(?:the |its |an )?(?:apex|peak(?:s|ing)?):? ?(?:at |by |on |@ ?)?(?P<apex>{time})",
+    "offset": r"(?:with )?(?:the |its |an )?offset:? ?(?:completed? |done |finished )?(?:at |by |from |on |@ ?)?"
+    r"(?P<offset>{time})",
+    "closes": r"(?=\s*(?:[,.;)]|$|and\b))",
     "end": r"(?=\s*(?:[.,;!?]|$))",
     "stop": r"(?=\s*(?:[.;]|$))",
 }
@@ -30,9 +38,12 @@ Rule = tuple[re.Pattern, str | Callable[[re.Match], str]]
 
 def _rules(*rules: tuple[str, str | Callable[[re.Match], str]]) -> tuple[Rule, ...]:
     """Compiled, with the shared pieces in their places."""
-    return tuple(
-        (re.compile(re.sub(r"\{([a-z]+)\}", lambda m: _SHARED[m[1]], pattern)), becomes) for pattern, becomes in rules
-    )
+    return tuple((re.compile(_filled(pattern)), becomes) for pattern, becomes in rules)
+
+
+def _filled(pattern: str) -> str:
+    """A pattern with the shared pieces in their places; pieces may have pieces."""
+    return re.sub(r"\{([a-z]+)\}", lambda m: _filled(_SHARED[m[1]]), pattern)
 
 
 def _shares(found: re.Match) -> str:
@@ -46,6 +57,43 @@ def _let_go_after(found: re.Match) -> str:
 
 def _then_after(found: re.Match) -> str:
     return f"{found[2]}, {_way_in(found[1])} "
+
+
+def _phases(found: re.Match) -> str:
+    """ "Onset at 1 s, apex at 2 s, offset at 4 s": begins, is there, lets go."""
+    onset, apex, offset = (_seconds(found.groupdict().get(name)) for name in ("onset", "apex", "offset"))
+    if apex is not None and onset is None:
+        onset = max(0.0, apex - _RISE)
+    said = [] if onset is None else [f"at {onset:g} s"]
+    if apex is not None and apex > (onset or 0.0):
+        said.append(f"over {apex - (onset or 0.0):g} s")
+    return (", " + " ".join(said) if said else "") + (f", gone at {offset:g} s" if offset is not None else "")
+
+
+#: Seconds before its apex at which a movement begins where nothing else is said.
+_RISE = 0.6
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    minutes, _, rest = text.rpartition(":")
+    value = number(re.sub(r" ?(?:s|secs?|seconds?)$", "", rest))
+    return None if value is None else value + (60.0 * float(minutes) if minutes else 0.0)
+
+
+def _crossed(found: re.Match) -> str:
+    """ "A fades while B builds, from 2 s to 4 s": the way out of one is the way in of the other."""
+    first, last = _seconds(found["first"]), _seconds(found["last"])
+    if first is None or last is None or last <= first:
+        return found[0]
+    return f"{found['one']} fades from {first:g} s to {last:g} s, at {first:g} s over {last - first:g} s {found['two']}"
+
+
+def _of_its_part(found: re.Match) -> str:
+    """ "Brows: inner up, outer still": which of them."""
+    ends = r"\b(inner|outer|upper|lower)(?: ends?| ones?| parts?)?(?= (?!ends?\b|ones?\b|parts?\b|brow|lid|eye|lip))"
+    return f"{found[1]}:" + re.sub(ends, rf"\1 {found[1]}", found[2])
 
 
 def _way_in(share: str) -> str:
@@ -143,6 +191,24 @@ SHARES = _rules(
      r"\1"),
 )  # fmt: skip
 
+#: The phases of a movement as FACS coders name them, and one movement that goes while another comes.
+PHASES = _rules(
+    # "offset of AU5 and onset of AU43 at 2 s"
+    (r"\boffset of {phrase} and onset of {phrase} (at|on) ({time})", r"\1 fades \3 \4 and \2 \3 \4"),
+    # "the onset of a smile at 1 s, apex at 2 s"
+    (r"\b(?:the )?onset of {phrase} (?:at|from|on) (?={time})", r"\1, onset "),
+    # "smile, onset 1 s, apex 2 s, offset complete by 4 s"
+    (r",? {onset}(?:,? (?:and )?{apex})?(?:,? (?:and )?{offset})?{closes}", _phases),
+    (r",? {apex}(?:,? (?:and )?{offset})?{closes}", _phases),
+    (r",? {offset}{closes}", _phases),
+    # "offset of the smile at 3 s"
+    (r"\b(?:the )?offset of {rest}(?= (?:at|on|by|from|between|and)\b)", r"\1 fades"),
+    # "happiness fades while sadness builds, from 2 s to 4 s"
+    (r"(?P<one>[^,.;]+?) (?:fades?|goes|eases?|dies|drains)(?: out| away| off)? (?:while|as) (?P<two>[^,.;]+?) "
+     r"(?:builds?|grows?|rises?|fades? in|eases? in|comes? (?:up|in))(?: up)?,? "
+     r"(?:from|between) (?P<first>{time}) (?:to|and|until) (?P<last>{time})", _crossed),
+)  # fmt: skip
+
 #: What is there first, and what makes way for it.
 ORDER = _rules(
     # "having been pressed tight a moment ago"
@@ -154,6 +220,21 @@ ORDER = _rules(
      r"({time}),? (?:and |then |but )*(?:is )?(?:back|there|on|returns|comes back)(?: again)? ((?:at|from|by) "
      r"{time})",
      r"\1 \2, gone at \3, \1 \4"),
+    # "not smiling until the very end, when"
+    (r"\b(?:does|do|will|is|are) not {phrase} until the (?:very )?end(?: of (?:the |this )?{shot})?,? "
+     r"(?:when|where|at which point) ", r"not \1. at the very end "),
+    (r"\b(?:does|do|will|is|are) not {phrase} until the (?:very )?end(?: of (?:the |this )?{shot})?{end}",
+     r"\1 at the very end"),
+    # "by the end of the five seconds"
+    (r"\b(at|by|in|towards?|near) the (?:very )?(start|beginning|middle|end) of (?:the|these|this|those|its|his|her) "
+     r"(?:\d+|[a-z]+)?[ -]?(?:s|secs?|seconds?)\b", r"\1 the \2"),
+    # "orbicularis leads zygomaticus by half a second"
+    (r"{phrase} (?:leads|precedes|goes before|comes before|is ahead of) {phrase} by ({time}|a second|half a second)",
+     r"\1, \3 later \2"),
+    (r"{phrase} (?:lags(?: behind)?|trails(?: behind)?|follows|comes after) {phrase} by ({time}|a second|"
+     r"half a second)", r"\2, \3 later \1"),
+    # "and again at 3 s"
+    (r"\b(?:once )?(?:again|more|a second time|another time) (?=(?:at|on|by) (?:{time}|frame|f\d|\"))", "repeat "),
     # "until "let's", and from that word on excited"
     (r"\b(until|till|before|up to) {rest}, (?:and |but )?from (?:that (?:word|point|moment|second)|then|there) "
      r"on(?:wards?)?,? ",
@@ -249,6 +330,9 @@ LIMITS = _rules(
      "to the max"),
     # "wide to the max"
     (r"\b(up|down|left|right|open|wide) to the max\b", r"\1 as much as possible"),
+    # "way bigger"
+    (r"\b(?:way|far|much|lots|loads|tons|a lot) (?=(?:bigger|wider|broader|stronger|harder|larger|deeper|higher|smaller|"
+     r"weaker)\b)", "very "),
     (r"\bway (up|down|open|wide|apart|back|forward)\b", r"very much \1"),
 )  # fmt: skip
 
@@ -305,7 +389,7 @@ STILLNESS = _rules(
     (r"\bno (?:change|movement|expression|reaction|emotion)s?(?: at all)?(?= (?:until|till?|before|for|up) )",
      "neutral"),
     # "till 0:02, whereupon they"
-    (r"\b((?:until|till?|before|at|up to) (?:[^,.;]{1,24}(?:s|\d))),? (?:at which point|when|whereupon|where|"
+    (r"\b((?:until|till?|before|at|up to) (?:[^,.;]{1,24}(?:s|\d)(?: in| mark)?)),? (?:at which point|when|whereupon|where|"
      r"and there|and that is when)\b",
      r"\1, then"),
     # "does not react at all for"
@@ -343,7 +427,12 @@ STILLNESS = _rules(
 
 #: Sides.
 SIDES = _rules(
-    (r"\b(stares?|staring|peers?|peering) (?:to the )?(left|right|up|down)\b", r"\1, looks \2"),
+    # "glares off to the left"
+    (r"\b(stares?|staring|peers?|peering|glares?|glaring|glowers?|squints?|scowls?|gazes?) (?:off |away |over |out )?"
+     r"(?:to )?{the}(left|right|up|down|l|r)\b(?! (?:eye|brow|side|corner|lid))", r"\1, looks \2"),
+    # "turns away to the left"
+    (r"\b(turn(?:s|ed|ing)?)(?: {the}(?:head|face))? (?:away |aside |off )(?:to|towards) {the}(left|right)\b",
+     r"\1 the head to the \2"),
     (r"\b(while|whilst|as) ((?:the|his|her|their) (?:left|right) [^,.;]+?) (?=(?:the|his|her|their) (?:left|"
      r"right|other)\b)",
      r"\1 \2, "),
@@ -371,6 +460,21 @@ SIDES = _rules(
 
 #: Words that look like others.
 WORDING = _rules(
+    # short forms
+    (r"\bfwds?\b", "forward"), (r"\bw/o\b", "without"), (r"\bw/ ?(?=[a-z])", "with "), (r"\bthru\b", "through"),
+    (r"\bb4\b", "before"),
+    # "a big, honest smile"
+    (r"\b(an?|his|her|their|one|the) ([a-z-]+), (?!he\b|she\b|it\b|they\b|then\b|and\b|a\b|no\b|not\b|the\b|with\b)([a-z-]+) "
+     r"(?=(?:smile|grin|smirk|frown|laugh|scowl|sneer|stare|look|expression|face)\b)", r"\1 \2 \3 "),
+    # "brows: inner up, outer still"
+    (r"\b((?:eye)?brows|(?:eye)?lids|lips): ([^.;]*\b(?:inner|outer|upper|lower)\b[^.;]*)", _of_its_part),
+    # "the smile drops off"
+    (r"\b({expression}|anger|joy|fear|sadness|it) (?:drops|falls|slides|slips|wears) (?:off|away)\b", r"\1 fades"),
+    # "keeps his face still"
+    (r"\b(?:keeps?|kept|holds?|keeping|holding) {the}face (?:perfectly |completely |absolutely |very )?(?:still|blank|"
+     r"neutral|straight|motionless|frozen)\b", "blank"),
+    # "relaxes the smile", "opens it again"
+    (r"\b(opens|closes|shuts|lowers|raises|lifts) (it|them) again\b", r"\1 \2"),
     (r"\b((?:brow|eyebrow|corner|cheek|lid|lip|mouth|chin|head|eye|nostril)s?|one|left|right|both) up (?=until|"
      r"till)",
      r"\1 raised "),
@@ -390,5 +494,5 @@ WORDING = _rules(
 )  # fmt: skip
 
 ALL: tuple[Rule, ...] = (
-    *TENSES, *WORDS_OF_THE_LINE, *SHARES, *ORDER, *LIMITS, *ENDS, *STILLNESS, *SIDES, *WORDING,
+    *TENSES, *WORDS_OF_THE_LINE, *SHARES, *PHASES, *ORDER, *LIMITS, *ENDS, *STILLNESS, *SIDES, *WORDING,
 )  # fmt: skip

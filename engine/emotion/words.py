@@ -13,8 +13,7 @@ from functools import cache
 from typing import Any
 
 from ..contract import channels as contract
-from .notation import number
-from .tables import data, split_words
+from .tables import data, number, split_words
 
 #: Words skipped inside a phrase, so that "raise the left corner of his mouth" meets "corner of mouth".
 _SOFT = frozenset(
@@ -159,7 +158,7 @@ def _spellings(name: str) -> set[str]:
 _GRAMMAR = split_words(
     "negators, stop, fade, relax, then, become, final, first, rest, and, or, but, before, after, slow, sudden, brief, "
     "micro, only, without, except, from, to, keep, double_negation, uneven, low_negation, again, instead, events, "
-    "onwards, in_turn"
+    "onwards, in_turn, throughout"
 )
 
 
