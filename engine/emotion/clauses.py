@@ -1158,7 +1158,7 @@ def _reach(found: list[Clause]) -> None:
 
 
 def _drop_titles(found: list[Clause]) -> None:
-    """ "The brow raise: left brow at 1 s, right brow at 2 s": what is said in detail next is not done as a whole too."""
+    """ "The brow raise: left brow at 1 s, right brow at 2 s": what is said in detail is not done as a whole."""
     for clause, coming in itertools.pairwise(found):
         moves = [head for head in clause.heads + coming.heads[:1] if head.kind == "move" and not head.negated]
         title = "heading" in clause.leads and len(moves) == 2 and moves[0] in clause.heads and not clause.time

@@ -65,8 +65,8 @@ _NO_UNIT = r"(?!\s*(?:%|per\s?cent|:\d|[-–]|(?!(?:and|then|but|while)\b)\w))(?
 _CLOCK = rf"\d?\d:\d\d(?:\.\d+)?|frame \d+|(?:\d+(?:\.\d+)?|{_COUNTED})(?: ?(?:s|secs?|seconds?)\b)?"
 #: Times in other notations → "2 s", "at 2 s", "from 1 s to 3 s".
 _TIME_FORMS = (
-    (re.compile(rf"(?<![\d.:])(?:from )?(\d+(?:\.\d+)?) ?(?:s|sec)? ?(?:-+>|=>|→|\.\.+|…|to|until|-|–|—) ?"
-                rf"(\d+(?:\.\d+)?) ?(?:s|secs?|seconds?)\b"), r"from \1 s to \2 s"),
+    (re.compile(r"(?<![\d.:])(?:from )?(\d+(?:\.\d+)?) ?(?:s|sec)? ?(?:-+>|=>|→|\.\.+|…|to|until|-|–|—) ?"
+                r"(\d+(?:\.\d+)?) ?(?:s|secs?|seconds?)\b"), r"from \1 s to \2 s"),
     (re.compile(r"\bfrom the (first|second|third|fourth) second (?:to|until|till) the (second|third|fourth|fifth|"
                 r"sixth)\b"
                 r"(?! second)"), lambda m: f"from {_ORDINALS[m[1]]} s to {_ORDINALS[m[2]]} s"),

@@ -461,7 +461,7 @@ def _keep_the_rest(beats: list[Beat]) -> None:
 
 
 def _goes_back(clause: Clause, beats: list[Beat]) -> bool:
-    """ "The eyes dart left at 1 s, back at 2 s": what moved last goes back to where it was; what had gone comes again."""
+    """ "The eyes dart left at 1 s, back at 2 s": what moved last goes back; what had gone comes again."""
     last = _last_orders(beats)
     if not last or clause.side or clause.denied or not any(tag.readings.get("verb") == "back" for tag in clause.tags):
         return False
@@ -799,7 +799,7 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
 
 
 def _again_by(clause: Clause, last: Order) -> float:
-    """How much of what was said before is asked for: "a bigger one" starts from it, "a big one" from the plain thing."""
+    """How much of what was said before is asked for: "a bigger one" starts from it, "a big one" anew."""
     degree = clause.degree or 1.0
     compared = [tag for tag in clause.tags if tag.text.endswith(("er", "more", "less"))]
     if not compared:

@@ -331,8 +331,8 @@ LIMITS = _rules(
     # "wide to the max"
     (r"\b(up|down|left|right|open|wide) to the max\b", r"\1 as much as possible"),
     # "way bigger"
-    (r"\b(?:way|far|much|lots|loads|tons|a lot) (?=(?:bigger|wider|broader|stronger|harder|larger|deeper|higher|smaller|"
-     r"weaker)\b)", "very "),
+    (r"\b(?:way|far|much|lots|loads|tons|a lot) (?=(?:bigger|wider|broader|stronger|harder|larger|deeper|higher|"
+     r"smaller|weaker)\b)", "very "),
     (r"\bway (up|down|open|wide|apart|back|forward)\b", r"very much \1"),
 )  # fmt: skip
 
@@ -389,8 +389,8 @@ STILLNESS = _rules(
     (r"\bno (?:change|movement|expression|reaction|emotion)s?(?: at all)?(?= (?:until|till?|before|for|up) )",
      "neutral"),
     # "till 0:02, whereupon they"
-    (r"\b((?:until|till?|before|at|up to) (?:[^,.;]{1,24}(?:s|\d)(?: in| mark)?)),? (?:at which point|when|whereupon|where|"
-     r"and there|and that is when)\b",
+    (r"\b((?:until|till?|before|at|up to) (?:[^,.;]{1,24}(?:s|\d)(?: in| mark)?)),? (?:at which point|when|whereupon|"
+     r"where|and there|and that is when)\b",
      r"\1, then"),
     # "does not react at all for"
     (r"\b(?:do|does|did|will|would|should|can|could|must|let)? ?not (?:ever )?(?:move|change|budge|stir|react|"
@@ -464,7 +464,7 @@ WORDING = _rules(
     (r"\bfwds?\b", "forward"), (r"\bw/o\b", "without"), (r"\bw/ ?(?=[a-z])", "with "), (r"\bthru\b", "through"),
     (r"\bb4\b", "before"),
     # "a big, honest smile"
-    (r"\b(an?|his|her|their|one|the) ([a-z-]+), (?!he\b|she\b|it\b|they\b|then\b|and\b|a\b|no\b|not\b|the\b|with\b)([a-z-]+) "
+    (r"\b(an?|his|her|their|one|the) ([a-z-]+), (?!(?:he|she|it|they|then|and|a|no|not|the|with)\b)([a-z-]+) "
      r"(?=(?:smile|grin|smirk|frown|laugh|scowl|sneer|stare|look|expression|face)\b)", r"\1 \2 \3 "),
     # "brows: inner up, outer still"
     (r"\b((?:eye)?brows|(?:eye)?lids|lips): ([^.;]*\b(?:inner|outer|upper|lower)\b[^.;]*)", _of_its_part),
