@@ -5,7 +5,7 @@ A pixel's centre lies at (column + 0.5, row + 0.5), rows from the top.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,10 @@ FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
 FAR_LENS = 200.0
 """Metres that an orthographic view is stepped back, to be seen through a lens as much longer: a point 0.15 m off the
 middle plane is then 0.075 % off its place, a quarter of a pixel at the edge of a head 700 pixels wide."""
+FAR_DEPTH = 0.5
+"""Metres before and behind that plane for which `FAR_LENS` does; where heads stand deeper, the lens grows with that."""
+_HEAD = 0.25
+"""Metres that a head reaches from its origin, along a view, roughly."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,20 @@ class View:
         return replace(self, K=K, width=width, height=height)
 
 
-def from_matrices(model: Matrix, projection: Matrix, width: int, height: int, near: float, far: float) -> View:
-    """A view from a camera's model matrix and Blender's (OpenGL's) projection matrix."""
+def from_matrices(
+    model: Matrix,
+    projection: Matrix,
+    width: int,
+    height: int,
+    near: float,
+    far: float,
+    matrices: Sequence[np.ndarray] = (),
+) -> View:
+    """A view from a camera's model matrix and Blender's (OpenGL's) projection matrix.
+
+    Args:
+        matrices: Where the heads stand, object → world [4, 4]: an orthographic view is exact in their midst.
+    """
     rigid = np.array(model.normalized(), dtype=np.float64)
     P = np.array(projection, dtype=np.float64)
     step_back = 0.0
@@ -80,10 +96,11 @@ def from_matrices(model: Matrix, projection: Matrix, width: int, height: int, ne
         K[0, 0], K[1, 1] = P[0, 0] * width / 2, P[1, 1] * height / 2
         K[0, 2], K[1, 2] = (1 - P[0, 2]) * width / 2, (1 + P[1, 2]) * height / 2
     else:
-        # Orthographic: stand FAR_LENS behind the middle of what is to be seen and look through a lens as long.
-        middle = (near + far) / 2 if near < 0 else _distance_to_origin(rigid)
-        step_back = FAR_LENS - middle
-        K[0, 0], K[1, 1] = P[0, 0] * FAR_LENS * width / 2, P[1, 1] * FAR_LENS * height / 2
+        # Orthographic: stand far behind the middle of what is to be seen and look through a lens as long.
+        middle, reach = _depths(rigid, matrices)
+        lens = FAR_LENS * max(reach / FAR_DEPTH, 1.0)
+        step_back = lens - middle
+        K[0, 0], K[1, 1] = P[0, 0] * lens * width / 2, P[1, 1] * lens * height / 2
         K[0, 2], K[1, 2] = (1 + P[0, 3]) * width / 2, (1 - P[1, 3]) * height / 2
         near, far = max(near + step_back, 0.01), far + step_back
     world_to_camera = FLIP @ np.linalg.inv(rigid)
@@ -91,8 +108,15 @@ def from_matrices(model: Matrix, projection: Matrix, width: int, height: int, ne
     return View(world_to_camera, K, width, height, near, far, step_back)
 
 
-def _distance_to_origin(rigid: np.ndarray) -> float:
-    return float(-np.linalg.inv(rigid)[2, 3])
+def _depths(rigid: np.ndarray, matrices: Sequence[np.ndarray]) -> tuple[float, float]:
+    """(metres along a view to the middle of the heads, metres from there to the farthest bit of one)."""
+    if not len(matrices):
+        return 0.0, 0.0
+    along = (FLIP @ np.linalg.inv(rigid))[2]
+    depths = np.array([along @ matrix[:, 3] for matrix in matrices])
+    sizes = np.array([np.linalg.norm(matrix[:3, :3], 2) for matrix in matrices]) * _HEAD
+    nearest, farthest = (depths - sizes).min(), (depths + sizes).max()
+    return float(nearest + farthest) / 2, float(farthest - nearest) / 2
 
 
 def resolution(render: bpy.types.RenderSettings) -> tuple[int, int]:
@@ -112,41 +136,62 @@ def border(render: bpy.types.RenderSettings, width: int, height: int) -> tuple[i
     return left, height - top, max(right - left, 1), max(top - bottom, 1)
 
 
+def leader(scene: bpy.types.Scene) -> bpy.types.Scene:
+    """The scene whose camera, border and time count: the one that a scene of heads follows, else the scene itself."""
+    return scene.mien.follows or scene
+
+
+def of_view(scene: bpy.types.Scene, view_name: str) -> bpy.types.Object | None:
+    """The camera that a scene is seen through in one of its views, as Blender chooses it: in Multi-View by suffix."""
+    render, camera = scene.render, scene.camera
+    view = render.views.get(view_name)
+    if camera is None or view is None or not render.use_multiview or render.views_format != "MULTIVIEW":
+        return camera
+    suffixes = [other.camera_suffix for other in render.views if other.camera_suffix]
+    mine = next((suffix for suffix in suffixes if camera.name.endswith(suffix)), None)
+    if mine is None:
+        return camera
+    return scene.objects.get(camera.name.removesuffix(mine) + view.camera_suffix, camera)
+
+
 def of_scene(
     scene: bpy.types.Scene,
     depsgraph: bpy.types.Depsgraph,
     size: tuple[int, int] | None = None,
-    camera: bpy.types.Object | None = None,
+    view_name: str = "",
     model_matrix: Callable[[bpy.types.Object], Matrix] | None = None,
     shift_x: Callable[[bpy.types.Object], float] | None = None,
+    cropped: bool = False,
+    matrices: Sequence[np.ndarray] = (),
 ) -> View:
-    """What the scene's camera sees, cropped to the render border.
+    """What the scene's camera sees.
 
     Args:
         size: Pixels of the whole picture, in place of the scene's.
-        camera: In place of the scene's.
+        view_name: Which of a stereo picture's views.
         model_matrix, shift_x: A render engine's, which know about stereo.
+        cropped: Whether only the render border's part is drawn.
+        matrices: Where the heads stand, object → world [4, 4].
 
     Raises:
         MienError: There is no camera, or it is panoramic, mirrored or sheared.
     """
-    # A scene of heads sees through the camera of the scene it follows, and is always rendered whole.
-    leader = scene.mien.follows or scene
-    camera = camera or leader.camera
+    seen = leader(scene)
+    render = seen.render
+    camera = of_view(seen, view_name)
     if camera is None:
-        raise MienError(f"The scene {leader.name!r} has no camera; add one and make it the scene's camera.")
+        raise MienError(f"The scene {seen.name!r} has no camera; add one and make it the scene's camera.")
     camera = camera.evaluated_get(depsgraph)
     if camera.type != "CAMERA":
         raise MienError(f"{camera.name!r} is the scene's camera but no camera object; choose a camera.")
     if camera.data.type not in ("PERSP", "ORTHO"):
         raise MienError(f"The camera {camera.name!r} is panoramic; Mien renders perspective and orthographic cameras.")
     width, height = size or resolution(scene.render)
-    render = leader.render
     projection = camera.calc_matrix_camera(
         depsgraph, x=width, y=height, scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y
     )
     model = model_matrix(camera) if model_matrix else camera.matrix_world
-    view = from_matrices(model, projection, width, height, camera.data.clip_start, camera.data.clip_end)
+    view = from_matrices(model, projection, width, height, camera.data.clip_start, camera.data.clip_end, matrices)
     if not _is_rigid(view.world_to_camera[:3, :3]):
         raise MienError(f"The camera {camera.name!r} is mirrored or sheared by its scale or a parent's; clear that.")
     if shift_x is not None:
@@ -154,8 +199,8 @@ def of_scene(
         view.K[0, 2] -= stereo * _shift_unit(camera.data, width, height, render)
     if camera.data.type == "PERSP" and camera.data.dof.use_dof:
         view = replace(view, aperture=_aperture(camera.data), focus=_focus(camera, depsgraph))
-    if scene.render.use_border and scene.mien.follows is None:
-        view = replace(view, crop=border(scene.render, width, height))
+    if cropped:
+        view = replace(view, crop=border(render, width, height))
     return view
 
 
@@ -187,8 +232,8 @@ def _shift_unit(data: bpy.types.Camera, width: int, height: int, render: bpy.typ
     return float(width) if horizontal else float(height) * aspect_y / aspect_x
 
 
-def of_viewport(region: bpy.types.Region, view3d: bpy.types.RegionView3D) -> View:
-    """What a 3D viewport shows, whatever it looks through."""
+def of_viewport(region: bpy.types.Region, view3d: bpy.types.RegionView3D, matrices: Sequence[np.ndarray] = ()) -> View:
+    """What a 3D viewport shows, whatever it looks through; `matrices` as in `from_matrices`."""
     projection = view3d.window_matrix
     model = view3d.view_matrix.inverted()
     P = np.array(projection)
@@ -196,4 +241,4 @@ def of_viewport(region: bpy.types.Region, view3d: bpy.types.RegionView3D) -> Vie
         near, far = P[2, 3] / (P[2, 2] - 1), P[2, 3] / (P[2, 2] + 1)
     else:
         near, far = (P[2, 3] + 1) / P[2, 2], (P[2, 3] - 1) / P[2, 2]
-    return from_matrices(model, projection, region.width, region.height, float(near), float(far))
+    return from_matrices(model, projection, region.width, region.height, float(near), float(far), matrices)

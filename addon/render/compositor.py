@@ -54,6 +54,7 @@ def sync(made: bpy.types.Scene) -> None:
 
 def _link(made: bpy.types.Scene, scene: bpy.types.Scene) -> None:
     wanted = {obj for obj in in_scene(scene) if _shown(obj, scene)}
+    wanted |= {obj for obj in scene.objects if obj.type == "CAMERA"}  # any may be cut to, or be another eye
     wanted |= {marker.camera for marker in scene.timeline_markers if marker.camera} | {scene.camera}
     wanted |= {
         obj for obj in scene.objects if obj.instance_type == "COLLECTION" and _holds_head(obj.instance_collection)
@@ -74,11 +75,22 @@ def _copy_settings(made: bpy.types.Scene, scene: bpy.types.Scene) -> None:
         _assign(made, name, getattr(scene, name))
     for name in (
         "resolution_x", "resolution_y", "resolution_percentage", "pixel_aspect_x", "pixel_aspect_y", "fps", "fps_base",
-        "use_motion_blur", "motion_blur_shutter", "motion_blur_position", "use_multiview", "views_format",
+        "frame_map_old", "frame_map_new", "use_motion_blur", "motion_blur_shutter", "motion_blur_position",
+        "use_multiview", "views_format",
     ):  # fmt: skip
         _assign(made.render, name, getattr(scene.render, name))
+    _copy_views(made.render.views, scene.render.views)
     for name in ("backend", "motion_samples"):
         _assign(made.mien, name, getattr(scene.mien, name))
+
+
+def _copy_views(made: bpy.types.RenderViews, views: bpy.types.RenderViews) -> None:
+    for gone in [view for view in made if view.name not in views]:
+        made.remove(gone)
+    for view in views:
+        own = made.get(view.name) or made.new(view.name)
+        for name in ("use", "camera_suffix"):
+            _assign(own, name, getattr(view, name))
 
 
 def _assign(owner, name: str, value) -> None:

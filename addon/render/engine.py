@@ -12,7 +12,7 @@ import numpy as np
 
 from ...engine.contract.errors import Cancelled, MienError
 from ...engine.contract.passes import DEPTH_BACKGROUND, PASS_BY_NAME, Pass
-from .. import session
+from .. import session, timing
 from . import camera, scene, settings, viewport
 from .camera import View
 from .scene import Key, Seen
@@ -48,8 +48,7 @@ class MienRenderEngine(bpy.types.RenderEngine):
             self.register_pass(scene, renderlayer, entry.name, len(entry.components), entry.components, entry.kind)
 
     def render(self, depsgraph):
-        start = depsgraph.scene.frame_current_final
-        times = Times(self, depsgraph, start)
+        times = Times(self, depsgraph)
         try:
             _render_layer(self, depsgraph, times)
         except Cancelled:
@@ -78,13 +77,20 @@ def _fail(engine: bpy.types.RenderEngine, sentence: str) -> None:
 
 
 class Times:
-    """Goes to other (sub)frames and back. The depsgraph is the one that the engine was given."""
+    """Goes to other (sub)frames and back. The depsgraph is the one that the engine was given.
 
-    def __init__(self, engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph, start: float) -> None:
+    Attributes:
+        start: The frame that is rendered. Blender takes a scene of heads to the whole frame only; what it follows may
+            stand at a fraction.
+        cropped: Whether the border's part of the picture is all that Blender wants.
+    """
+
+    def __init__(self, engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> None:
         self.engine = engine
         self.depsgraph = depsgraph
-        self.start = start
-        self._now = start
+        self.start = timing.now(camera.leader(depsgraph.scene))
+        self.cropped = False
+        self._home = self._now = timing.now(depsgraph.scene)
         self._seen: dict[tuple[float, str], Moment] = {}
 
     def go(self, time: float) -> None:
@@ -94,22 +100,24 @@ class Times:
             self._now = time
 
     def restore(self) -> None:
-        self.go(self.start)
+        self.go(self._home)
 
     def moment(self, time: float, view_name: str) -> Moment:
         """What is seen at a time, in frames, in one stereo view. Looked up once."""
         if (time, view_name) not in self._seen:
             self.go(time)
             engine = self.engine
+            heads = {seen.key: seen for seen in scene.heads(self.depsgraph)}
             view = camera.of_scene(
                 self.depsgraph.scene,
                 self.depsgraph,
-                (engine.resolution_x, engine.resolution_y),
-                engine.camera_override,
-                engine.camera_model_matrix,
-                engine.camera_shift_x,
+                size=(engine.resolution_x, engine.resolution_y),
+                view_name=view_name,
+                model_matrix=engine.camera_model_matrix,
+                shift_x=engine.camera_shift_x,
+                cropped=self.cropped,
+                matrices=[seen.pose.matrix for seen in heads.values()],
             )
-            heads = {seen.key: seen for seen in scene.heads(self.depsgraph)}
             self._seen[time, view_name] = Moment(view, heads)
         return self._seen[time, view_name]
 
@@ -128,7 +136,8 @@ def _render_layer(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph
     for entry in passes:
         if entry.name != "Combined":
             engine.add_pass(entry.name, len(entry.components), entry.components)
-    views = _view_names(engine, layer.name)
+    views, size = _wanted(engine, layer.name)
+    times.cropped = size != (engine.resolution_x, engine.resolution_y)
     for index, view_name in enumerate(views):
         engine.active_view_set(view_name)
 
@@ -141,12 +150,19 @@ def _render_layer(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph
         _write(engine, layer.name, view_name, planes, step_back)
 
 
-def _view_names(engine: bpy.types.RenderEngine, layer: str) -> list[str]:
-    """The stereo views that are to be rendered; one without a name where there is no stereo."""
-    probe = engine.begin_result(0, 0, 1, 1, layer=layer)
-    names = [view.name for view in probe.views]
-    engine.end_result(probe, cancel=True)
-    return names or [""]
+def _wanted(engine: bpy.types.RenderEngine, layer: str) -> tuple[list[str], tuple[int, int]]:
+    """(the stereo views that are to be rendered, one without a name where there is no stereo; pixels of the picture).
+
+    With a border, its part is all that Blender takes; also of a scene that has none and is rendered for another's
+    compositor.
+    """
+    row = engine.begin_result(0, 0, engine.resolution_x, 1, layer=layer)  # Blender cuts it to what it takes
+    names, width = [view.name for view in row.views], row.resolution_x
+    engine.end_result(row, cancel=True)
+    column = engine.begin_result(0, 0, 1, engine.resolution_y, layer=layer)
+    height = column.resolution_y
+    engine.end_result(column, cancel=True)
+    return names or [""], (width, height)
 
 
 def _frame(engine, times: Times, view_name: str, passes: list[Pass], tell) -> tuple[dict[str, np.ndarray], float]:
@@ -154,8 +170,7 @@ def _frame(engine, times: Times, view_name: str, passes: list[Pass], tell) -> tu
     scene_ = times.depsgraph.scene
     moving = any(entry.name == "Vector" for entry in passes)
     moments = []
-    leader = scene_.mien.follows or scene_
-    for time in shutter_times(leader.render, times.start, scene_.mien.motion_samples):
+    for time in shutter_times(camera.leader(scene_).render, times.start, scene_.mien.motion_samples):
         now = times.moment(time, view_name)
         around = (times.moment(time - 1, view_name), times.moment(time + 1, view_name)) if moving else (None, None)
         moments.append((now, *around))

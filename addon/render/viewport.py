@@ -337,6 +337,10 @@ def _forget_old() -> None:
         del _screens[key]
 
 
+def _view(context: bpy.types.Context, heads: list[Seen]) -> View:
+    return camera.of_viewport(context.region, context.region_data, [seen.pose.matrix for seen in heads])
+
+
 def _wanted(context: bpy.types.Context) -> bool:
     space = context.space_data
     if space is None or space.type != "VIEW_3D" or not context.scene.mien.show_overlay:
@@ -359,7 +363,7 @@ def _post_view() -> None:
             screen.picture = None
             return
         _take(screen)
-        _update(screen, context, camera.of_viewport(context.region, view3d), heads)
+        _update(screen, context, _view(context, heads), heads)
         if screen.picture is not None:
             gpu.state.depth_test_set("LESS_EQUAL")
             gpu.state.depth_mask_set(True)
@@ -409,7 +413,7 @@ def draw_rendered(engine: bpy.types.RenderEngine, context: bpy.types.Context, de
     heads = scene.heads(depsgraph, context.space_data)
     _take(screen)
     if heads:
-        _update(screen, context, camera.of_viewport(context.region, context.region_data), heads)
+        _update(screen, context, _view(context, heads), heads)
     picture = screen.picture
     if picture is None or not heads:
         return

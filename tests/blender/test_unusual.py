@@ -4,6 +4,7 @@ import shutil
 import wave
 from pathlib import Path
 
+import exr
 import numpy as np
 import pytest
 
@@ -238,6 +239,126 @@ def test_a_copied_scene_shows_its_own_heads(composited, how):
     assert heads != before["Heads"] and heads.mien.follows == copy
     assert shown(blender, copy) == {"Heads": heads, "Heads Depth": heads, "Background": copy, "Background Depth": copy}
     assert shown(blender, first) == before
+
+
+# ── cameras, borders, time ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def picture(blender, folder, engine):
+    """{view or "": RGB [H, W, 3]} of the scene: by Mien alone, or by Cycles, which has heads only by compositing."""
+    scene, settings = blender.scene, blender.scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
+    settings.file_format, settings.color_depth, settings.exr_codec = "OPEN_EXR", "32", "NONE"
+    settings.views_format = "INDIVIDUAL"
+    scene.render.engine, scene.render.use_compositing = engine, engine == "CYCLES"
+    scene.render.filepath = str(folder / f"{engine} .exr")
+    assert blender.bpy.ops.render.render(write_still=True) == {"FINISHED"}
+    files = sorted(folder.glob(f"{engine} *.exr"))
+    pictures = {file.stem.removeprefix(f"{engine} "): next(iter(exr.read(file).values()))[..., :3] for file in files}
+    for file in files:
+        file.unlink()
+    return pictures
+
+
+def assert_composited_as_alone(blender, folder):
+    alone, composited = picture(blender, folder, "MIEN"), picture(blender, folder, "CYCLES")
+    assert set(composited) == set(alone)
+    for view, plane in alone.items():
+        assert plane.max() > 0.1 and composited[view].shape == plane.shape
+        assert np.abs(composited[view] - plane).max() < 1e-3, view
+    return alone
+
+
+@pytest.fixture
+def over_nothing(composited):
+    """A composited head that moves from frame 1 to 21, with nothing behind it."""
+    scene, head = composited.scene, composited.bpy.context.object
+    scene.render.film_transparent, scene.cycles.samples, scene.cycles.use_denoising = True, 1, False
+    for frame, x in ((1, -0.2), (21, 0.2)):
+        head.location.x = x
+        head.keyframe_insert("location", frame=frame)
+    scene.frame_set(11)
+    return composited
+
+
+def another_camera(blender, name, x):
+    camera = blender.bpy.data.objects.new(name, blender.camera.data)
+    camera.location, camera.rotation_euler = (x, -1.1, 0.32), (1.5707963, 0.0, 0.3 * x)
+    blender.scene.collection.objects.link(camera)
+    return camera
+
+
+@pytest.mark.parametrize("crop", [False, True])
+def test_the_render_border_holds_for_composited_heads(over_nothing, tmp_path, crop):
+    render = over_nothing.scene.render
+    render.use_border, render.use_crop_to_border = True, crop
+    render.border_min_x, render.border_max_x, render.border_min_y, render.border_max_y = 0.25, 0.8, 0.3, 0.9
+    assert_composited_as_alone(over_nothing, tmp_path)
+
+
+def test_composited_heads_follow_fractions_of_frames_and_stretched_time(over_nothing, tmp_path):
+    blender, scene = over_nothing, over_nothing.scene
+    scene.frame_set(5, subframe=0.5)
+    assert_composited_as_alone(blender, tmp_path)
+    scene.render.frame_map_new = 200
+    blender.bpy.ops.mien.setup_compositor()  # in a window, this happens by itself
+    scene.frame_set(10)
+    stretched = assert_composited_as_alone(blender, tmp_path)[""]
+    scene.render.frame_map_new = 100
+    scene.frame_set(5)
+    assert np.array_equal(stretched, picture(blender, tmp_path, "MIEN")[""])
+
+
+@pytest.mark.parametrize("looks_aside", ["use_motion_blur", "use_pass_vector"])
+def test_stretched_time_is_left_where_it_was(over_nothing, tmp_path, looks_aside):
+    """Both look at other moments, and come back."""
+    blender, scene = over_nothing, over_nothing.scene
+    scene.render.frame_map_new = 200
+    owner = scene.render if looks_aside == "use_motion_blur" else scene.view_layers[0]
+    scene.render.motion_blur_shutter, scene.mien.motion_samples = 0.01, 2
+    sharp = picture(blender, tmp_path, "MIEN")[""]
+    setattr(owner, looks_aside, True)
+    assert np.abs(picture(blender, tmp_path, "MIEN")[""] - sharp).mean() < 1e-3
+    assert (scene.frame_current, scene.frame_subframe) == (11, 0.0)
+
+
+def test_an_animation_cuts_between_cameras_for_composited_heads_too(over_nothing, tmp_path):
+    blender, scene = over_nothing, over_nothing.scene
+    for frame, camera in ((1, blender.camera), (12, another_camera(blender, "Other", -0.4))):
+        scene.timeline_markers.new(str(frame), frame=frame).camera = camera
+    blender.bpy.ops.mien.setup_compositor()
+    scene.frame_start, scene.frame_end, scene.frame_step = 10, 14, 4
+    film = {}
+    for engine in ("MIEN", "CYCLES"):
+        scene.frame_set(10)
+        picture(blender, tmp_path, engine)
+        scene.render.filepath = str(tmp_path / f"{engine}_")
+        assert blender.bpy.ops.render.render(animation=True) == {"FINISHED"}
+        film[engine] = [next(iter(exr.read(tmp_path / f"{engine}_{frame:04d}.exr").values())) for frame in (10, 14)]
+    assert np.abs(film["MIEN"][0] - film["MIEN"][1]).max() > 0.1
+    assert np.abs(np.subtract(film["MIEN"], film["CYCLES"])).max() < 1e-3
+
+
+def test_multi_view_shows_every_camera_its_composited_heads(over_nothing, tmp_path):
+    blender, render = over_nothing, over_nothing.scene.render
+    render.use_multiview, render.views_format = True, "MULTIVIEW"
+    blender.camera.name = "Rig_L"
+    another_camera(blender, "Rig_R", 0.4), another_camera(blender, "Rig_M", 0.0)
+    render.views.new("middle").camera_suffix = "_M"
+    blender.bpy.ops.mien.setup_compositor()
+    left, middle, right = assert_composited_as_alone(blender, tmp_path).values()
+    assert min(np.abs(left - middle).mean(), np.abs(middle - right).mean()) > 0.01
+
+
+def test_an_orthographic_camera_sees_the_same_anywhere(blender, tmp_path):
+    head, camera = blender.add_head(), blender.camera
+    camera.data.type, camera.data.ortho_scale = "ORTHO", 0.6
+    here = blender.render(tmp_path)["Combined"]
+    for thing in (head, camera):
+        thing.location.y += 40.0
+    blender.bpy.context.view_layer.update()
+    assert np.abs(blender.render(tmp_path)["Combined"] - here).max() < 0.01
 
 
 # ── scale ────────────────────────────────────────────────────────────────────────────────────────────────────────────
