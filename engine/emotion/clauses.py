@@ -219,9 +219,12 @@ def _cut(found: list[Tag]) -> list[Clause]:
         elif joining and not _is_verb_here(tag, found, position):
             if joining in ("first", "final", "then") and _is_behind(tag, current, coming):
                 leads.add(joining)
+                current += [_without(tag, joining)] if "share" in tag else []
                 close()
             elif joining == "become" and not _has_content(current):
                 continue
+            elif joining == "become" and coming and "to" in coming[0] and _names_next(coming[1:]):
+                close("then", "turn")  # "his sadness turns to anger"
             elif joining == "then" and _is_way_of_part(tag, current, coming):
                 current.append(_without(tag, "then"))  # "the gaze snaps to the left"
             elif joining in ("before", "after") and not _has_content(current):
@@ -236,7 +239,7 @@ def _cut(found: list[Tag]) -> list[Clause]:
                 close(joining, *(["except"] if excepting else []))
                 if joining == "then" and _TURNING.search(tag.text):
                     leads.add("turn")
-                if any(kind in tag for kind in ("low", "sudden", "instead")):
+                if any(kind in tag for kind in ("low", "sudden", "instead", "share")):
                     current.append(_without(tag, joining))
         else:
             current.append(tag)
@@ -246,7 +249,8 @@ def _cut(found: list[Tag]) -> list[Clause]:
 
 #: "The smile turns into a frown": what stands before it was there, and becomes what follows.
 _TURNING = re.compile(
-    r"^(?!turning)\w+s (?:in)?to\b|^gives? (?:way|place)|\breplaced by|^(?:becomes|curdles|sours|melts|morphs|fades)\b"
+    r"^(?!turning)\w+s (?:in)?to\b|^(?:gives?|makes?) (?:way|place)|^is \w+(?: away| aside| out)? by|\breplaced by|"
+    r"^(?:becomes|curdles|sours|melts|morphs|fades)\b"
 )
 
 
@@ -306,9 +310,13 @@ def _passes_into(current: list[Tag], coming: list[Tag], preposition: str) -> boo
     alone = len(current) == 1 + sum(_is_name(tag) for tag in current)
     if "unknown" in current[-1] and not (alone and preposition == "into"):
         return False  # "stepped barefoot into something warm"
+    return _names_next(coming) and not any("part" in tag or "to" in tag for tag in current)
+
+
+def _names_next(coming: list[Tag]) -> bool:
+    """Whether a feeling or an expression comes next, with what may stand in front of it."""
     following = next((tag for tag in coming if not any(kind in tag for kind in ("degree", "unknown", "value"))), None)
-    named = following is not None and ("emotion" in following or "act" in following)
-    return named and not any("part" in tag or "to" in tag for tag in current) and "part" not in current[-1]
+    return following is not None and ("emotion" in following or "act" in following)
 
 
 def _cut_before_after(clause: Clause, apart: bool) -> list[Clause]:
@@ -552,6 +560,8 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
             continue  # "the lips go to a flat press"
         elif looks and "emotion" in tag and tag.readings.get("verb") == "still":
             clause.heads.append(Head("emotion", tag["emotion"], tag.text, place))  # "a neutral look"
+        elif tag.readings.get("verb") == "back" and _says_when(tags, place):
+            continue  # "…, back at 3 s"
         elif "verb" in tag and (
             parts or (("emotion" not in tag or sides or _is_turn(clause, memory)) and _fits(memory.part, tag["verb"]))
         ):
@@ -700,9 +710,15 @@ def _fades(tags: list[Tag], place: int, parts) -> bool:
         return True  # "drop the smile"
     if parts or any(_is_name(tag) or "degree" in tag or "verb" in tag for tag in tags[place + 1 :]):
         return False
-    if any(_is_name(tag) for tag in tags[:place]):
+    if any(_is_name(tag) for tag in tags[:place]) or _says_when(tags, place):
         return True
     return not any(_is_name(tag) or _is_verb(tag) or "side" in tag for tag in tags) and tags[place].text not in _GOING
+
+
+def _says_when(tags: list[Tag], place: int) -> bool:
+    """ "… at 1 s and goes at 3 s": nothing but when."""
+    others = [tag for tag in tags if tag is not tags[place]]
+    return bool(others) and all(any(kind in tag for kind in (*_WHEN, "slow", "sudden", "over")) for tag in others)
 
 
 #: Words that end something only where that is named beside them.
@@ -751,7 +767,8 @@ def _read_ends(clause: Clause, negations: list[int]) -> None:
 def _read_times(clause: Clause, negations: list[int]) -> None:
     """Times, pace and repetition of a clause into `clause.time`."""
     own, seen = clause.time, False
-    kinds = ("at", "span", "edge", "lasting", "over", "until", "wait", "later", "word", "portion", "times", "gap")
+    kinds = ("at", "span", "edge", "lasting", "over", "until", "wait", "later", "word", "portion", "share", "times",
+             "gap")  # fmt: skip
     parts = [(place, tag["part"]) for place, tag in enumerate(clause.tags) if "part" in tag]
     timed = any(kind in tag for tag in clause.tags for kind in ("at", "word", "later"))
     for place, tag in enumerate(clause.tags):

@@ -37,14 +37,17 @@ def opened(text: str) -> str:
     return text
 
 
+#: Fractions in digits; plain quotes and hyphens.
+_PLAIN = str.maketrans({"½": ".5", "¼": ".25", "¾": ".75", "’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "«": '"',
+                        "»": '"', "‑": "-"})  # fmt: skip
+
+
 def normal(text: str) -> str:
     """Lower case, plain quotes, no mark-up, contractions opened."""
     text = re.sub(r"<(script|style)\b[^>]*>.*?</\1\s*>", " ", text, flags=re.IGNORECASE | re.DOTALL)
     text = re.sub(r"<[^<>]{0,200}>", " ", text)
     text = re.sub(r"&(?:nbsp|amp|lt|gt|quot|#\d+);", " ", text)
-    text = text.translate(
-        str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‑": "-"})
-    )
+    text = text.translate(_PLAIN)
     for pattern, replacement in _BRACKETED:
         text = pattern.sub(replacement, text)
     text = re.sub(r"[*_#`~^\\{}\[\]$]+(?=\W|$)|(?<!\w)[*_#`~^\\{}\[\]$]+", " ", text).lower()
@@ -65,13 +68,30 @@ _NO_UNIT = r"(?!\s*(?:%|per\s?cent|:\d|[-–]|(?!(?:and|then|but|while)\b)\w))(?
 _CLOCK = rf"\d?\d:\d\d(?:\.\d+)?|frame \d+|(?:\d+(?:\.\d+)?|{_COUNTED})(?: ?(?:s|secs?|seconds?)\b)?"
 #: Times in other notations → "2 s", "at 2 s", "from 1 s to 3 s".
 _TIME_FORMS = (
+    # "1 1/2 s", "at three and a half", "at roughly 2 s", "no later than 2 s", "t2", "a frown x 2 s"
+    (re.compile(r"(?<=\d) 1/2\b"), ".5"),
+    (re.compile(rf"\b(at|by|until|till|from) (\d+|{_COUNTED}) and a half(?=\s*(?:[,;]|\.(?!\d)|$))"),
+     lambda m: f"{m[1]} {_count(m[2])}.5 s"),
+    (re.compile(r"\b(?:roughly|approximately|approx\.?|circa|ca\.?|more or less|precisely|exactly|just about) (?=\d|"
+                rf"(?:{_COUNTED}|half) )"), ""),
+    (re.compile(rf"\bno(?:t)? (?:later|earlier|sooner) than (?=\d|{_COUNTED})"), "at "),
+    (re.compile(r"(?<![\w.])t ?(\d+(?:\.\d+)?)s?\b(?![.:]\d)"), r"at \1 s"),
+    (re.compile(rf"(?<=[a-z]) x (?=(?:\d+(?:\.\d+)?|{_COUNTED}) ?(?:s|secs?|seconds?)\b)"), " for "),
     (re.compile(r"(?<![\d.:])(?:from )?(\d+(?:\.\d+)?) ?(?:s|sec)? ?(?:-+>|=>|→|\.\.+|…|to|until|-|–|—) ?"
                 r"(\d+(?:\.\d+)?) ?(?:s|secs?|seconds?)\b"), r"from \1 s to \2 s"),
     (re.compile(r"\bfrom the (first|second|third|fourth) second (?:to|until|till) the (second|third|fourth|fifth|"
                 r"sixth)\b"
                 r"(?! second)"), lambda m: f"from {_ORDINALS[m[1]]} s to {_ORDINALS[m[2]]} s"),
-    (re.compile(r"\b(by|at|until|till|from) the (first|second|third|fourth|fifth|sixth)(?: second)?(?=\s*(?:[.,;]|$))"),
-     lambda m: f"{m[1]} {_ORDINALS[m[2]]} s"),
+    (re.compile(r"\b(by|at|on|until|till|from) the (first|second|third|fourth|fifth|sixth)(?: "
+                r"second)?(?=\s*(?:[.,;]|$))"),
+     lambda m: f"{'at' if m[1] == 'on' else m[1]} {_ORDINALS[m[2]]} s"),
+    # "a smile grows from 1 s to 3 s", "gets angry between 2 s and 4 s"
+    (re.compile(rf"\b(?:grow(?:s|ing)?|get(?:s|ting)?|becom(?:es|ing)|turn(?:s|ing)?) ()((?:[a-z]+ )?[a-z]+),? "
+                rf"(?:from|between) ({_CLOCK}) (?:to|and|until|till) ({_CLOCK})(?![\d.]*\d)"),
+     lambda m: _ramp(m, 3, f"{m[2]} ")),
+    # "fades in …, and out from 4 s to 5 s"
+    (re.compile(r"(?:[,;] |(?:, )?\band )(?:then )?(?:fades? |eases? |goes )?(?:back )?(?:out|off) (?:again )?"
+                r"(?=(?:from|between) )"), ", fades "),
     (re.compile(r"\b(?:linear(?:ly)? )?(?:ramp(?:s|ed|ing)?|builds?|building|grows?|growing|mounts?|intensif(?:y|"
                 r"ies)|increases?|"
                 r"swells?|rises?)(?: (?:up|slowly|steadily|gradually|linearly|evenly))* ((?:[\d.]+ ?%? ?(?:to|->|"
@@ -153,13 +173,13 @@ _TIME_FORMS = (
 )  # fmt: skip
 
 
-def _ramp(found: re.Match) -> str:
+def _ramp(found: re.Match, first: int = 2, said: str = "") -> str:
     """ "Builds from 1 s to 3 s": begins at 1 s and takes two seconds."""
     value = re.search(r"[\d.]+ ?%? $", found[1])
-    start, end = number(found[2].rstrip(" second")), number(found[3].rstrip(" second"))
+    start, end = (number(found[place].rstrip(" second")) for place in (first, first + 1))
     if start is None or end is None or end <= start:
         return found[0]
-    return f"{value[0] if value else ''}at {start:g} s over {end - start:g} s"
+    return f"{said}{value[0] if value else ''}at {start:g} s over {end - start:g} s"
 
 
 def _with_unit(time: str) -> str:
@@ -279,6 +299,10 @@ def _one_time_form(text: str) -> str:
         text = _BARE_SPAN.sub(r"from \1 s to \2 s", text)
     if re.search(r"\bframe \d+ to frame \d+", text):  # "frames 0-24 calm, 24-48 angry"
         text = re.sub(r"(?<=[,;] )(\d+) ?(?:-|–|to) ?(\d+)(?= [a-z])", r"frame \1 to frame \2", text)
+    counted = len(re.findall(rf"\bat (?:{_COUNTED})\b(?! \w*(?:time|once|end))", text)) > 1
+    if counted:  # "at zero …, at two …"
+        text = re.sub(rf"\bat ({_COUNTED})\b(?! ?(?:s|secs?|seconds?|beats?|frames?)\b)",
+                      lambda m: f"at {_count(m[1])} s", text)  # fmt: skip
     if re.search(rf"\bat (?:\d+(?:\.\d+)?|{_COUNTED}) ?(?:s|secs?|seconds?)\b", text):  # "at one second …, at two …"
         text = re.sub(
             rf"\b(at|by|until|till) ({_COUNTED})(?=\s*(?:[,.;]|$))", lambda m: f"{m[1]} {_count(m[2])} s", text
@@ -323,6 +347,8 @@ _SHARED = re.compile(
 def _leading_times(text: str) -> str:
     """ "1.0 cheeks puff out; 2.5 they deflate": numbers that lead their phrases, and rise, are times."""
     values = [float(found[1]) for found in _LEADING.finditer(text)]
+    if re.search(r"\b(?:key ?)?frames?:|\bkeys:", text) and len(values) > 1:
+        return _LEADING.sub(r"at frame \1 ", text)
     rising = all(one < other for one, other in itertools.pairwise(values))
     if len(values) < 2 or not rising or values[-1] <= MOST_STRENGTH or "." not in _LEADING.search(text)[1]:
         return text

@@ -25,8 +25,8 @@ class Order:
         what: The reading, for the artist. source: The words it comes from.
         face: [S] values. mask: [S] bool, the slots it speaks about. exact: [S] bool, values given by number.
         feelings: [(label, intensity, side)] of a state, from which blends are made.
-        lasting, until, over: Seconds, or None. pace: Factor on the codes' own times. brief: Seconds a passing one
-        lasts.
+        lasting, until, over: Seconds, or None. share: The share of the shot at which it ends.
+        pace: Factor on the codes' own times. brief: Seconds a passing one lasts.
         times: How often a passing one is repeated; `swing` turns every second one round.
         firm: An addition that also holds codes at 0 ("mouth closed"), whatever the expression of its beat does there.
         against: [S] of a denied feeling: how much of each code is its own.
@@ -51,6 +51,7 @@ class Order:
     lasting: float | None = None
     until: float | None = None
     over: float | None = None
+    share: float | None = None
     pace: float = 1.0
     brief: float | None = None
     times: int = 1

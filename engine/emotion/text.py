@@ -388,6 +388,8 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
                 beat.start, wait = wait, 0.0
         _start(beat, clause)
         orders = _orders(clause, beats, beat, notes)
+        if clause.leads & {"to", "turn"}:
+            orders = _passed_over(orders, beats[:-1]) + orders
         if clause.only:
             orders = _let_other_side_go(orders, beats) + orders
         if "then" in clause.leads:
@@ -506,7 +508,9 @@ def _share_time(clause: Clause, before: list[Clause], beats: list[Beat]) -> None
     when = next((tag for tag in clause.tags if "at" in tag or "word" in tag), None)
     if first is None or when is None or clause.leads != {"and"} or clause.tags[-1] is not when:
         return
-    moves = not any(_is_state(head) or head.negated or head.kind == "part" for head in clause.heads + first.heads)
+    at_once = _AT_ONCE.search(clause.source) is not None
+    heads = clause.heads + first.heads
+    moves = not any((_is_state(head) and not at_once) or head.negated or head.kind == "part" for head in heads)
     begins = not first.time and not first.leads & {"then", "final", "first", "and"}
     if not (moves and begins and clause.heads and first.heads) or first.sentence != clause.sentence:
         return
@@ -527,6 +531,14 @@ def _let_other_side_go(orders: list[Order], beats: list[Beat]) -> list[Order]:
         if order.kind == "add" and side in ("L", "R") and order.face.any() and (shown & other).any():
             result.append(release(other, Head("part", "", order.source, 0), "the other side let go"))
     return result
+
+
+def _passed_over(orders: list[Order], beats: list[Beat]) -> list[Order]:
+    """ "From puffed cheeks to a dropped jaw": a movement that turns into another one ends where that begins."""
+    said = [order for order in _last_orders(beats) if order.kind == "add" and order.brief is None]
+    new = np.any([order.face > 0 for order in orders] or [np.zeros(len(slots()), dtype=bool)], axis=0)
+    left = np.any([order.face > 0 for order in said] or [new & ~new], axis=0) & ~new
+    return [release(left, Head("part", "", orders[0].source, 0), "let go")] if left.any() and orders else []
 
 
 def _ousted(orders: list[Order], beats: list[Beat]) -> list[Order]:
@@ -637,7 +649,8 @@ def _settle_relations(clauses: list[Clause]) -> None:
 def _settle_asides(clauses: list[Clause]) -> None:
     """ "A smile (at 1 s), a frown (at 3 s)": a time in brackets is that of what stands before it."""
     for clause, aside in itertools.pairwise(clauses):
-        bracket = aside.silent and "paren" in aside.leads and clause.sentence == aside.sentence
+        beside = "paren" in aside.leads or "heading" in clause.leads
+        bracket = aside.silent and beside and clause.sentence == aside.sentence
         if bracket and not clause.silent and not clause.time and aside.time.keys() <= {"at", "span"}:
             clause.time, aside.time = aside.time, {}
 
@@ -1068,6 +1081,8 @@ def _timing(order: Order, clause: Clause) -> None:
         order.until = own["word"][1]
     if "span" in own:
         order.until = own["span"][1]
+    if "share" in own and order.kind in ("state", "add"):
+        order.share = own["share"]
     if "edge" in own and own["edge"][0] != "last":
         order.lasting = own["edge"][1]
     for key in ("lasting", "until", "over") if order.kind != "release" else ():
@@ -1075,7 +1090,8 @@ def _timing(order: Order, clause: Clause) -> None:
             setattr(order, key, float(own[key]))
     if "lasting" in own and "wait" in own:
         order.lasting = float(own["lasting"])
-    if "span" in own and own.get("slow"):  # "eases into a smile from 1 s to 3 s": that is its way in
+    if "span" in own and (own.get("slow") or clause.leads & {"turn", "to"} or clause.stop):
+        # "Eases into a smile from 1 s to 3 s": that is its way in; "fades from 1 s to 3 s", its way out.
         order.over, order.until = own["span"][1] - own["span"][0], None
         own = {kind: value for kind, value in own.items() if kind != "slow"}
     if "over" in own and "to" in clause.leads:  # "from A to B over 4 s": A is seen first, and B whole at the end

@@ -264,6 +264,8 @@ def _spans(beats: Sequence[Beat], starts: list[float], length: float, notes: lis
                 if end <= start:
                     notes.append(f"{order.source!r} would end at {end:g} s, before it begins; its end was left open.")
                     end, closes = length, False
+            elif order.share is not None and order.share * length > start:
+                end, closes = order.share * length, True
             elif order.brief is not None:
                 spans += _pulses(order, start, place)
                 continue
@@ -386,25 +388,29 @@ def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
     return slots().resolve(np.abs(values), exact) * swing, exact
 
 
+#: What is less than this share of an expression ("a frown" a little in the mouth) leaves a part to others.
+_MINOR = 0.3
+
+
 def _gave_way(span: _Span, spans: list[_Span], time: float, since: float, values: np.ndarray) -> bool:
     """Whether an expression has taken over the part that a movement from before it moved: for good, if it was not
     a passing one."""
-    faces = [values] if span.start < since else []
-    faces += [
-        other.order.face
-        for other in spans
-        if other.order.kind == "state" and not other.closes and span.start < other.start <= time
-    ]
-    return any(_gives_way(span.order, face) for face in faces)
+    if span.start < since and _gives_way(span.order, values, _MINOR):
+        return True
+    for other in spans:
+        later = other.order.kind == "state" and not other.closes and span.start < other.start <= time
+        if later and _gives_way(span.order, other.order.face, 0.0 if other.order.feelings else _MINOR):
+            return True
+    return False
 
 
-def _gives_way(order: Order, values: np.ndarray) -> bool:
+def _gives_way(order: Order, values: np.ndarray, least: float = 0.0) -> bool:
     """A movement from before an expression ends where that expression uses the same part of the face itself."""
     if order.exact.any() or order.brief is not None:
         return False
     regions = np.array([slots().aus[code]["region"] for code in slots().codes])
     mine = set(regions[order.mask & ((order.face > 0) | order.firm)])
-    return bool(mine & set(regions[values > 0.15]))
+    return bool(mine & set(regions[values > max(0.15, least * float(values.max()))]))
 
 
 def _replaced(span: _Span, moved: dict[str, tuple[np.ndarray, _Span]]) -> list[str]:

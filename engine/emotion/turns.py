@@ -16,6 +16,7 @@ _SHARED = {
     "person": r"(?:the|his|her|their|its|he|she|they|it|any|an?|your|my)",  # what a clause about somebody begins with
     "the": r"(?:the |his |her |their )?",
     "time": r"(?:\d?\d:\d\d(?:\.\d+)?|(?:\d+(?:\.\d+)?|one|two|three|four|five|six) ?(?:s|secs?|seconds?)\b)",
+    "amount": r"(?:{time}|half a second|a second(?: and a half)?|a moment|a beat|a while|\d+ frames)",
     "share": r"(?:one|a|two|three) (?:thirds?|quarters?)",
     "shot": r"(?:shot|clip|take|scene|line|video|animation|sequence)",
     "whole": r"(?:whole |entire |full )?",
@@ -96,6 +97,21 @@ def _of_its_part(found: re.Match) -> str:
     return f"{found[1]}:" + re.sub(ends, rf"\1 {found[1]}", found[2])
 
 
+def _one_after_the_other(found: re.Match) -> str:
+    """ "2 s happy, 2 s sad": times that do not rise are lengths."""
+    first, second = _seconds(found["first"]), _seconds(found["second"])
+    if first is None or second is None or second > first:
+        return found[0]
+    return f"{found['one']} until {first:g} s, then {found['two']} until {first + second:g} s"
+
+
+def _at_share(found: re.Match) -> str:
+    parts = {"third": 3, "quarter": 4}
+    count, unit = found[0].split()[1], found[0].split()[2].rstrip("s")
+    share = {"one": 1, "a": 1, "two": 2, "three": 3}[count] / parts[unit]
+    return f"at {100 * share:.0f}% of the shot"
+
+
 def _way_in(share: str) -> str:
     """A share of the shot as the time at which it is over."""
     share = f"a {share}" if share in ("third", "quarter") else share.replace("one", "a")
@@ -138,6 +154,15 @@ WORDS_OF_THE_LINE = _rules(
 
 #: Shares of the shot, its beginning, middle and end.
 SHARES = _rules(
+    # "happy for half the shot, sad for the other half"
+    (r"\b(?:for )?half (?:of )?the {shot},? (?:and )?{phrase} (?:for )?the other "
+     r"half", r"in the first half, \1 in the second half"),
+    # "happy for the first half and sad for the second"
+    (r"\b(first half\b[^.;]*?\b(?:for|in|during) the (?:second|other))(?! half)", r"\1 half"),
+    # "after one third of the shot", "at two thirds of the way"
+    (r"\b(?:at|after|from|by) {share}(?: of the (?:way|{shot})| (?:in|through))+", _at_share),
+    # "gradually over the first four seconds"
+    (r"\bover the (?:first|opening) ({time})", r"at 0 s over \1"),
     # "two thirds angry, one third disgusted"
     (r"\b(?:for )?({share})(?: of (?:it|the {shot}))? (?!in\b|through|of\b|a\b)([a-z]+),? (?:and |then |for "
      r")*(?:the (?:other|last|remaining) )?({share})(?: of (?:it|the {shot}))? (?!in\b|through|of\b|"
@@ -211,15 +236,73 @@ PHASES = _rules(
 
 #: What is there first, and what makes way for it.
 ORDER = _rules(
+    # "a smile stops at 3 s, at which point he frowns"
+    (r"\b((?:at|by|from|on) {time}),? (?:at which point|whereupon|and that is when|when) ", r"\1, \1 "),
+    # "at 3 s the smile ends and a frown begins", "a smile ends as a frown begins, at 3 s"
+    (r"\bat ({time}),? {phrase} (?:ends?|stops?|go(?:es)?(?: away)?|vanish(?:es)?|disappears?|fades?) and {phrase} "
+     r"(?:begins?|starts?|comes?(?: in)?|appears?|takes? (?:its place|over))", r"\2 until \1, then \3"),
+    (r"{phrase} (?:ends?|stops?|vanish(?:es)?|disappears?) (?:as|when|and|while) {phrase} (?:begins?|starts?|comes in|"
+     r"appears?|takes over),? at ({time})", r"\1 until \3, then \2"),
+    # "swap the smile for a frown at 3 s", "a frown instead of a smile from 3 s"
+    (r"\b(?:swaps?|exchanges?|trades?|substitutes?|replaces?) {phrase} (?:for|with) {phrase},? (?:(?:at|on|by|"
+     r"after|from) )?"
+     r"({time})(?: in)?\b", r"\1 until \3, then \2"),
+    (r"{phrase} instead of {phrase} (?:from|after|starting at) ({time})(?: on(?:wards)?)?", r"\2 until \3, then \1"),
+    # "fear follows disgust at 3 s"
+    (r"{opening}{phrase} (?:follows|succeeds) {phrase} (?:at|from) ({time})", r"\2 until \3, then \1"),
+    # "a smile, with a frown following a second later"
+    (r",? with {phrase} (?:following|coming|appearing|joining|starting)(?: in)? ({amount}) (?:later|"
+     r"after(?:wards)?|after "
+     r"that)", r", \2 later \1"),
+    # "followed immediately by"
+    (r"\bfollowed,? (?:immediately|closely|quickly|soon|shortly|directly|at once|straight away|instantly) by\b",
+     "followed by"),
+    # "it takes until 3 s for a smile to appear", "not for three seconds does he smile"
+    (r"\bit takes (?:until )?({time}) (?:for|before) {phrase} to (?:appear|show|come(?: in)?|start|arrive|happen)",
+     r"at \1 \2"),
+    (r"\bnot for (?:another )?({time}) (?:does|do|will) ", r"at \1 "),
+    # "once two seconds have gone by", "the instant 2 s is reached"
+    (r"\b(?:once|when|after|as soon as|the (?:moment|instant|second)) ({time}) (?:have |has |is |are )?(?:gone "
+     r"by|passed|"
+     r"elapsed|pass(?:es)?|go(?:es)? by|over|up|reached|hit)\b", r"at \1"),
+    # "three seconds in neutral"
+    (r"({time}) in (?=neutral|silence|a neutral|a blank)", r"\1 of "),
+    # "…, starting at 2 s and done by 4 s"
+    (r",? (?:starting|beginning) (?:at|from) ({time}),? (?:and )?(?:done|finished|completed?|finishing) (?:by|"
+     r"at) ({time})",
+     r" from \1 to \2"),
+    # "2 s happy, 2 s sad", "three seconds sad, the rest angry"
+    (r"{opening}(?P<first>{time}) (?P<one>[a-z]+), (?:then )?(?P<second>{time}) (?P<two>[a-z]+)(?=\s*(?:[,.;]|$))",
+     _one_after_the_other),
+    (r"{opening}({time}) ([a-z]+),? (?:and )?(?:for )?the (?:rest|remainder) ", r"\2 until \1, then "),
+    (r"(?<=, )(?:and )?(?:for )?the (?:rest|remainder) (?=[a-z]+{stop})", "then "),
+    # "before which she is sad"
+    (r",? before which(?: time)?,? ", "; before that "),
+    # "hold. smile", "hold two seconds. smile"
+    (r"(?<=[.;] )(?:hold|hold (?:it|that|there)|let it sit|let it breathe|count to \w+|stay there)[.;,] (?:then )?",
+     "then "),
+    (r"(?<=[.;] )hold (?:it |that |there )?(?:for )?({time})[.;,] (?:then )?", r"wait \1. then "),
+    # "by the time he frowns his eyes have closed"
+    (r"\bby the time (?!\d|of\b|at\b)((?:he|she|they|it|the|his|her) [^,.;]+?),? "
+     r"(?=(?:he|she|they|it|(?:the|his|her) [^,.;]+) (?:has|have|is|was|had|are|will)\b)([^.;]+)", r"\2, then \1"),
+    # "when the smile is over, he frowns"
+    (r"\b(?:when|once|after|as soon as) {the}(?!he\b|she\b|they\b|it\b|that\b)((?:[a-z]+ )?[a-z]+) (?:is|are|"
+     r"has been|have been) "
+     r"(?:over|done|finished|out of the way),? ", r"after the \1, "),
+    # "open on a smile, close on a frown"
+    (r"\bopens? (?:on|with) {rest}, (?:and |then )*(?:closes?|ends?) (?:on|with) ", r"first \1, finally "),
+    (r"\bopens? (?:on|with) {phrase} and (?:closes?|ends?) (?:on|with) ", r"first \1, finally "),
+    # "held to 3 s"
+    (r"\b(?:held|holds?|holding|kept|keeps?|stays?|lasts?|remains?)(?: it| that| on)? (?:to|through|up to) (?={time})",
+     "until "),
+    # "happy past it"
+    (r"(?<=, )(?:and |but |then )*{phrase} (?:past|beyond) (?:it|that)(?: point)?{end}", r"then \1"),
+    # "not yet happy, still angry"
+    (r"\bnot yet ", "not "),
     # "having been pressed tight a moment ago"
     (r", having (?:just |only just )?(?:been|begun|started)(?: out)?(?: as)? {phrase}(?: (?:a )?(?:moment|"
      r"second|instant|bit) (?:ago|before|earlier)| just before| before(?:hand)?)?(?=[,.;]|$)",
      r", after being \1"),
-    # "smile at 0:01, gone by 0:03, back again at 0:05"
-    (r"\b([a-z]+) ((?:at|from|on) {time}),? (?:and )?(?:gone|off|away|over|out) (?:again )?(?:by|at|from) "
-     r"({time}),? (?:and |then |but )*(?:is )?(?:back|there|on|returns|comes back)(?: again)? ((?:at|from|by) "
-     r"{time})",
-     r"\1 \2, gone at \3, \1 \4"),
     # "not smiling until the very end, when"
     (r"\b(?:does|do|will|is|are) not {phrase} until the (?:very )?end(?: of (?:the |this )?{shot})?,? "
      r"(?:when|where|at which point) ", r"not \1. at the very end "),
@@ -235,12 +318,14 @@ ORDER = _rules(
      r"half a second)", r"\2, \3 later \1"),
     # "and again at 3 s"
     (r"\b(?:once )?(?:again|more|a second time|another time) (?=(?:at|on|by) (?:{time}|frame|f\d|\"))", "repeat "),
+    # "two seconds pass"
+    (r"\b({time}) (?:pass(?:es)?|go(?:es)? by|elapses?|tick by)\b", r"wait \1"),
     # "until "let's", and from that word on excited"
     (r"\b(until|till|before|up to) {rest}, (?:and |but )?from (?:that (?:word|point|moment|second)|then|there) "
      r"on(?:wards?)?,? ",
      r"\1 \2, then "),
-    # "no longer amused, he"
-    (r"\bno longer ([a-z]+), (?={person}\b)", r"\1, then "),
+    # "no longer amused, he", "no longer afraid: angry"
+    (r"\bno longer ([a-z]+)[,:;] ", r"\1, then "),
     (r"{opening}not ([a-z]+) (?:any ?more|any longer), (?={person}\b)", r"\1, then "),
     # "until it dawns on him that he"
     (r"\b(until|till|before|when|once) (?:it (?:dawns on|hits|strikes|occurs to) (?:him|her|them)|(?:he|she|"
@@ -272,6 +357,7 @@ ORDER = _rules(
      r"\1 \2 is gone"),
     (r"(?<=[a-z]) by then{stop}", ""),
     (r"^([^;]+); (?:meanwhile,? )?from the (?:very )?(?:beginning|start|outset)(?: on)?,? ([^;.]+)$", r"\2; \1"),
+    (r"^([^;]+); ([^;.]+) from the (?:very )?(?:beginning|start|outset)(?: on)?\.?$", r"\2; \1"),
     (r"^((?:as the {shot} ends|(?:at|by) the (?:very )?end(?: of the {shot})?),? [^;.]+)[;.] ((?:in|at|during) "
      r"the (?:middle|midpoint|beginning|start)[^;.]+)\.?$",
      r"\2; \1"),
@@ -307,7 +393,8 @@ ORDER = _rules(
      r"his|her|their|you|your|i|my|we|someone|somebody) )",
      "once "),
     # "disgust wins over the sadness"
-    (r"\b((?:[a-z]+ )?[a-z]+) (?:wins? (?:out )?over|takes? over from|replaces?|displaces?|supplants?|"
+    (r"\b((?:(?!(?:s|secs?|seconds?)\b)[a-z]+ )?[a-z]+) (?:wins? (?:out )?over|breaks through|takes? over from|"
+     r"replaces?|displaces?|supplants?|"
      r"overcomes?|overtakes?|conquers?|drives? out|pushes (?:out|aside)|chases? (?:away|off)|drowns?(?: out)?|"
      r"triumphs? over|gets? the better of|crowds? out|swallows? up) (?:the |his |her |their |an? )?([a-z]+)\b",
      r"\2 gives way to \1"),
@@ -345,7 +432,8 @@ ENDS = _rules(
      " open-ended"),
     (r"\b(?:un)?till? the (?:very |bitter )?end(?: of (?:the |this )?\w+)?{end}", " open-ended"),
     # "and does not come back."
-    (r"(?:,|\band|\bbut) (?:never|does not|will not) (?:recovers?|comes? back|goes? away|fades?|leaves?|lets? "
+    (r"(?:,|\band|\bbut) (?:never|does not|will not) (?:recovers?|comes? back|go(?:es)? away|stops?|ends?|lets? "
+     r"up|fades?|leaves?|lets? "
      r"go|moves? again|returns?){end}",
      " open-ended"),
     # "down again at"

@@ -182,6 +182,10 @@ def _phrases() -> _Trie:
     for part, phrases in grammar["portions"].items():
         for phrase in split_words(phrases):
             trie.add(phrase, "portion", float(part))
+    for part, phrases in grammar["shares"].items():  # the beginning of the shot, and how far it reaches
+        for phrase in split_words(phrases):
+            trie.add(phrase, "share", float(part))
+            trie.add(phrase, "first", True)
     for name, act in actions["acts"].items():
         for phrase in split_words(act["words"]):
             trie.add(phrase, "act", name)
