@@ -209,11 +209,27 @@ def red(head, weights, lower: bool) -> float:
     return 1000 * float(v[at[pair[0]], 2] - v[at[pair[1]], 2])
 
 
-@pytest.mark.parametrize("unit", ["mouthPress", "mouthDimple", "mouthStretch"])
+@pytest.mark.parametrize("unit", ["mouthPress", "mouthStretch"])
 def test_corners_that_go_sideways_stay_level(head, unit):
     sideways, _, up = moved(head, {unit: 1.0}, "corner")
     assert sideways > 2
-    assert abs(up) < 0.35 * sideways
+    assert abs(up) < 0.45 * sideways
+
+
+def test_a_dimple_tightens_the_corner_where_a_stretch_draws_it_out(head):
+    sideways, back, up = moved(head, {"mouthDimple": 1.0}, "corner")
+    assert -5 < sideways < 0.5
+    assert -0.5 < up < 5
+    assert back > 0
+    assert moved(head, {"mouthDimpleLeft": 1.0}, "corner") == pytest.approx((sideways, back, up), abs=0.4)
+    assert np.abs(moved(head, {"mouthDimpleRight": 1.0}, "corner")).max() < 0.4
+
+
+def test_a_raised_chin_pushes_the_lower_lip_up_and_out_over_hanging_corners(head):
+    _, back, up = moved(head, {"mouthShrugLower": 1.0}, "bottom")
+    assert back < -1
+    assert up > 2
+    assert moved(head, {"mouthShrugLower": 1.0}, "corner")[2] < moved(head, {"mouthShrugLower": 1.0}, "lower edge")[2]
 
 
 def test_a_smile_draws_the_corner_as_far_aside_as_up(head):
@@ -256,8 +272,13 @@ def test_a_funnel_opens_wider_than_a_pucker_and_both_push_forward(head):
 def test_the_jaw_goes_aside_with_its_teeth_and_stays_back(head):
     teeth = head.vertex_part() == build.PARTS.index("teeth.lower")
     aside, forward, _ = 1000 * head.units[UNITS.index("jawLeft")][teeth].mean(axis=0)
-    assert 8 < aside < 12
+    assert 8 < aside < 13
     assert abs(forward) < 3
+    v, at = pose(head, unit_row({"jawLeft": 1.0})), lip_points(head)
+    assert 1000 * (v[at["upper edge"], 2] - v[at["lower edge"], 2]) > 2
+    left, right = (1000 * head.units[UNITS.index(unit)] for unit in ("jawLeft", "jawRight"))
+    middle = lip_points(head)["lower edge"]
+    assert left[middle, 0] == pytest.approx(-right[middle, 0], rel=0.2)
 
 
 def test_upper_lids_go_with_the_iris(head):
@@ -268,7 +289,7 @@ def test_upper_lids_go_with_the_iris(head):
     near &= v[:, 1] < centre[1] - 0.005
     lid = np.flatnonzero(near)[np.argmin(head.units[UNITS.index("eyeBlinkLeft")][near, 2])]
     for unit, sign in (("eyeLookUp", 1), ("eyeLookDown", -1)):
-        iris = radius * (np.sin(limbus + sign * build.EYE_PITCH) - np.sin(limbus))
+        iris = radius * (np.sin(limbus + sign * parts.EYE_PITCH) - np.sin(limbus))
         follows = (pose(head, unit_row({unit: 1.0}))[lid] - v[lid])[2]
         assert 0.6 < follows / iris < 1.3
 

@@ -17,8 +17,9 @@ from ..contract.channels import UNITS
 from ..contract.errors import MienError
 from ..contract.pose import turn
 from ..heads.anatomy import wrinkles
-from ..heads.anatomy.build import EYE_PITCH, EYE_YAW, PARTS, Anatomy
+from ..heads.anatomy.build import PARTS, Anatomy
 from ..heads.anatomy.hair import frames
+from ..heads.anatomy.parts import EYE_PITCH, EYE_YAW
 
 
 @dataclass(frozen=True)

