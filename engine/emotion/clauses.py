@@ -495,6 +495,7 @@ class Memory:
     pending: str | None = None  # the side of a part that was named without a movement yet; "" for no side
     sentence: int = -1
     blank: bool = False  # what was said last is a face without expression
+    ended: int = -1  # the sentence in which something was let go
 
 
 #: "The left one higher": one side does more than the other.
@@ -608,6 +609,8 @@ def _read(clause: Clause, memory: Memory, notes: list[str]) -> None:
     _read_times(clause, negations)
     _read_lean(clause, sides)
     _read_moves(clause, parts, verbs, sides, negations, memory, notes)
+    if clause.stop:
+        memory.ended = clause.sentence
     if clause.heads or clause.relax:
         memory.blank = clause.relax or all(
             head.kind == "emotion" and not emotions()[head.value[0]].aus for head in clause.heads
@@ -994,6 +997,9 @@ def _is_kept(clause: Clause, name: str, verbs, negations, memory: Memory) -> boo
         return False
     bare = not any("part" in tag or "side" in tag for tag in clause.tags)
     sides = {tag["side"] for tag in clause.tags if tag.readings.get("side") in _FLIP}
+    if name == "face" and sides and memory.ended == clause.sentence and not clause.heads:
+        clause.denied = True  # "the right side of the smile drops while the left side stays"
+        return True
     if name in memory.moved and not clause.heads and (bare or (sides and sides <= memory.moved_sides)):
         if clause.only and len(sides) == 1 and any("at" in tag for tag in clause.tags):
             clause.relax = True  # "at 2 s only the left one stays up": the other goes
@@ -1014,6 +1020,7 @@ def _verbs_of(name: str, found: list[str], alone: bool) -> list[str]:
         return found[:2]
     known = data("actions")["parts"][name]["verbs"]
     found = [verb for verb in found if verb != "open"] if "wide" in found else found
+    found = ["puff"] if "puff" in found and part_family(name) == "cheeks" else found  # "the cheeks puff up"
     if name == "eyes" and set(found) & {
         "heavy",
         "close",
@@ -1191,7 +1198,7 @@ def opposed(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 OPPOSITE = (
     {"up", "down"}, {"open", "close"}, {"wide", "close"}, {"wide", "narrow"}, {"left", "right"}, {"puff", "suck"},
     {"tilt left", "tilt right"}, {"press", "open"}, {"tight", "open"}, {"pucker", "stretch"},
-    {"pucker", "wide"},
+    {"pucker", "wide"}, {"puff", "deflate"},
 )  # fmt: skip
 
 

@@ -51,6 +51,9 @@ def normal(text: str) -> str:
     for pattern, replacement in _BRACKETED:
         text = pattern.sub(replacement, text)
     text = re.sub(r"[*_#`~^\\{}\[\]$]+(?=\W|$)|(?<!\w)[*_#`~^\\{}\[\]$]+", " ", text).lower()
+    if stated_rate(text):  # "0..29 sad, 30-59 happy (30 fps)"
+        text = re.sub(r"(?<![\w.])(\d+) ?(?:\.\.+|-|–) ?(\d+)(?= (?!(?:s|secs?|seconds?|fps|frames?)\b)[a-z])",
+                      r"frame \1 to frame \2", text)  # fmt: skip
     text = _AT_RATE.sub(r"\1", _time_codes(text))
     text = re.sub(r"\(\s*(left|right|both|l|r)\s*\)", r" \1 ", text)
     for pattern, replacement in (*_CONTRACTIONS, *turns.ALL, *_OTHER_FORMS, *_SIDES_APART):

@@ -390,7 +390,7 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
         orders = _orders(clause, beats, beat, notes)
         if clause.leads & {"to", "turn"}:
             orders = _passed_over(orders, beats[:-1]) + orders
-        if clause.only:
+        if clause.only or clause.instead:
             orders = _let_other_side_go(orders, beats) + orders
         if "then" in clause.leads:
             orders = _ousted(orders, beats) + orders
@@ -745,7 +745,7 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
         _start(beats[-1], clause)
         _timing(louder, clause)
         return True
-    if not clause.side and not clause.again:
+    if not clause.side and not clause.again and clause.number is None:
         return False
     if clause.again and not clause.side and clause.time.keys() & {"at", "word"}:
         for order in _last_orders(beats):  # "a blink at 1 s and again at 3 s": the first is over by then
@@ -774,6 +774,13 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
         else:
             lean(last, clause.side)
         return True
+    if clause.number is not None and clause.time.keys() & {"at", "word"} and not (clause.side or _unknown(clause)):
+        if beats[-1].start is None:
+            return False
+        _say_value(clause, last, beats)
+        return True
+    if not clause.side and not clause.again:
+        return False
     if clause.number is not None and clause.side in ("L", "R"):
         _weigh_side(last, clause.side, clause.number)
         return True
@@ -811,12 +818,24 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
     return True
 
 
+def _say_value(clause: Clause, last: Order, beats: list[Beat]) -> None:
+    """ "AU15 0.2 at 1 s, 0.9 at 3 s": the same with another strength; with none, it is let go."""
+    top, value = float(last.face.max()), float(clause.number or 0.0)
+    if value == 0.0 or top <= 0.0:
+        order = release(last.mask, _head_of(clause), "let go")
+    else:
+        order = replace(last, face=last.face * value / top, feelings=[], until=None, lasting=None, source=clause.source)
+        order.what = f"{last.source} at {value:.2f}"
+    beats.append(Beat([order]))
+    _start(beats[-1], clause)
+
+
 def _again_by(clause: Clause, last: Order) -> float:
     """How much of what was said before is asked for: "a bigger one" starts from it, "a big one" anew."""
     degree = clause.degree or 1.0
     compared = [tag for tag in clause.tags if tag.text.endswith(("er", "more", "less"))]
     if not compared:
-        return degree / last.degree if any("one" in tag for tag in clause.tags) else degree
+        return degree / last.degree  # "faintly at 1 s and broadly at 3 s"
     much = any("degree" in tag for tag in clause.tags if tag not in compared)
     return (2.4 if much else 1.5) if degree > 1 else (0.3 if much else 0.5)
 
@@ -1138,6 +1157,8 @@ def _give_time(beats: list[Beat], clause: Clause, recent: Beat | None = None) ->
         if "span" in clause.time:
             order.lasting = order.brief = None
         _timing(order, clause)
+        if "lasting" in clause.time and order.over is not None and "over" not in clause.time:
+            order.lasting = order.over + float(clause.time["lasting"])  # "puffs over 2 s, holds for 1 s"
 
 
 # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────

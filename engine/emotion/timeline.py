@@ -230,6 +230,7 @@ def _fill(beats: Sequence[Beat], fixed: list[float | None], length: float, bound
             starts.append(previous + beat.after)
             continue
         ends = [order.until for order in before.orders if order.until is not None]
+        ends += [order.share * length for order in before.orders if order.share is not None]
         if ends:
             starts.append(max(previous, ends[0]))
             continue
@@ -366,7 +367,10 @@ def _target(spans: list[_Span], time: float) -> tuple[np.ndarray, np.ndarray]:
             continue
         if order.kind == "add" and span.start >= cleared:
             for part in _replaced(span, moved):
-                gone = moved.pop(part)[0] & _side_mask(order.part)
+                mask, other = moved.pop(part)
+                gone, kept = mask & _side_mask(order.part), mask & ~_side_mask(order.part)
+                if kept.any():
+                    moved[part] = kept, other  # the other side goes on
                 added, firm = np.where(gone, 0.0, added), firm & ~gone
             if order.part:
                 moved[order.part] = order.mask, span

@@ -129,6 +129,9 @@ TENSES = _rules(
 
 #: Times by words of the line that is spoken.
 WORDS_OF_THE_LINE = _rules(
+    # "at the end of "really""
+    (r'\bat the (?:very )?end of (?:the word )?(?=")', "after "),
+    (r'\bat the (?:very )?(?:start|beginning) of (?:the word )?(?=")', "on "),
     # "up to and including "loved""
     (r'\b(?:up to and including|(?:up )?(?:until|till|to) (?:the end of|after)) (?:the word )?"([^"]+)"',
      r'until ">\1"'),
@@ -154,6 +157,14 @@ WORDS_OF_THE_LINE = _rules(
 
 #: Shares of the shot, its beginning, middle and end.
 SHARES = _rules(
+    # "half a second before the end of the shot"
+    (r"\b({amount}|one second) before (?:the )?(?:very )?(?:end|close|cut)(?: of (?:it|the "
+     r"{shot}))?\b", r"in the last \1"),
+    (r"\b({amount}|one second) before the {shot} (?:ends|closes|is over|finishes)\b", r"in the last \1"),
+    # "smile except for the last second"
+    (r"{phrase},? (?:except|but not|other than|apart from|save)(?: for| in| during)* the last ({amount}|second)",
+     r"\1, in the last \2 neutral"),
+    (r"\bin the last a (?=second|moment|beat)", "in the last "),
     # "happy for half the shot, sad for the other half"
     (r"\b(?:for )?half (?:of )?the {shot},? (?:and )?{phrase} (?:for )?the other "
      r"half", r"in the first half, \1 in the second half"),
@@ -161,6 +172,7 @@ SHARES = _rules(
     (r"\b(first half\b[^.;]*?\b(?:for|in|during) the (?:second|other))(?! half)", r"\1 half"),
     # "after one third of the shot", "at two thirds of the way"
     (r"\b(?:at|after|from|by) {share}(?: of the (?:way|{shot})| (?:in|through))+", _at_share),
+    (r"\bat {share}(?= *(?:[.,;]|$)| (?!of\b|strength|intensity|power|volume|the\b)[a-z])", _at_share),
     # "gradually over the first four seconds"
     (r"\bover the (?:first|opening) ({time})", r"at 0 s over \1"),
     # "two thirds angry, one third disgusted"
@@ -218,6 +230,10 @@ SHARES = _rules(
 
 #: The phases of a movement as FACS coders name them, and one movement that goes while another comes.
 PHASES = _rules(
+    # "anger swells from 1 s, peaks at 3 s and is gone by 5 s"
+    (r"(?: (?:swells?|builds?|grows?|rises?))?,? (?:from|at|starting (?:at|from)) (?P<onset>{time}),? (?:and |"
+     r"then )*(?:it |which )?"
+     r"{apex}{closes}", _phases),
     # "offset of AU5 and onset of AU43 at 2 s"
     (r"\boffset of {phrase} and onset of {phrase} (at|on) ({time})", r"\1 fades \3 \4 and \2 \3 \4"),
     # "the onset of a smile at 1 s, apex at 2 s"
@@ -317,7 +333,16 @@ ORDER = _rules(
     (r"{phrase} (?:lags(?: behind)?|trails(?: behind)?|follows|comes after) {phrase} by ({time}|a second|"
      r"half a second)", r"\2, \3 later \1"),
     # "and again at 3 s"
-    (r"\b(?:once )?(?:again|more|a second time|another time) (?=(?:at|on|by) (?:{time}|frame|f\d|\"))", "repeat "),
+    (r"(?:(?<=and )|(?<=then )|(?<=, ))(?:again|once again|once more|a second time|another time) (?=(?:at|on|"
+     r"by) (?:{time}|frame|f\d|\"))", "repeat "),
+    # "off at 2 s, on at 3 s"
+    (r"\b((?:off|gone|out) (?:at|by|from) {time}),? (?:and |then )*(?:on|in|there) (?:again )?(?=(?:at|from|by) "
+     r")", r"\1, back "),
+    # "for the first two seconds …, for the next two"
+    (r"(?<=seconds)([^.;]*\bthe (?:next|last|following|final) (?:two|three|four|\d))(?=\s*(?:[.,;]|$))", r"\1 seconds"),
+    (r"\bthe following (?={time})", "the next "),
+    # "one second surprised, the next second scared"
+    (r"{opening}({time}|one second) ([a-z]+), (?:and )?(?=the next )", r"\2 for \1, "),
     # "two seconds pass"
     (r"\b({time}) (?:pass(?:es)?|go(?:es)? by|elapses?|tick by)\b", r"wait \1"),
     # "until "let's", and from that word on excited"
@@ -447,6 +472,8 @@ ENDS = _rules(
 
 #: Who does not move, and until when nobody does.
 STILLNESS = _rules(
+    # "unwrinkles"
+    (r"\bun(?:wrinkles?|purses?|clench(?:es)?|furrows?|puckers?|curls?|knits?|tenses?|squints?|creases?)\b", "relaxes"),
     # "empty, neutral"
     (r"\b(?:empty|vacant|dead|flat),? (?:and )?(?=(?:neutral|expressionless|blank)\b)", ""),
     # "leave it."
@@ -515,6 +542,12 @@ STILLNESS = _rules(
 
 #: Sides.
 SIDES = _rules(
+    # "brow raise l 1 s, r 2 s"
+    (r"\b(l|r|left|right)(?: side| one)? ({time})(?=,? (?:and |then )*(?:the )?(?:l|r|left|right)(?: side| "
+     r"one)? (?:at )?{time})",
+     r"\1 at \2"),
+    # "from 2 s on only with the left"
+    (r"\bonly (?:with|on|in) (?:the |his |her )?(left|right)(?= *(?:[.,;]|$| one| side| eye))", r"only the \1"),
     # "glares off to the left"
     (r"\b(stares?|staring|peers?|peering|glares?|glaring|glowers?|squints?|scowls?|gazes?) (?:off |away |over |out )?"
      r"(?:to )?{the}(left|right|up|down|l|r)\b(?! (?:eye|brow|side|corner|lid))", r"\1, looks \2"),
@@ -548,6 +581,10 @@ SIDES = _rules(
 
 #: Words that look like others.
 WORDING = _rules(
+    # "a micro frown"
+    (r"\bmicro[- ](?!expression)(?=[a-z])", "micro-expression of a "),
+    # "lets the air out"
+    (r"\b(?:lets?|blows?) (?:it|them) (?:all )?out\b(?= *(?:[.,;]|$|at\b|slowly))", "deflates"),
     # short forms
     (r"\bfwds?\b", "forward"), (r"\bw/o\b", "without"), (r"\bw/ ?(?=[a-z])", "with "), (r"\bthru\b", "through"),
     (r"\bb4\b", "before"),

@@ -64,7 +64,7 @@ _SCANNER = re.compile(
             ("au", r"\b(?:action\s+units?|aus?)\s*[-_:]?\s*[lr]?0?\d{1,2}[lr]?[a-e]?(?![^\W_])"
                    r"(?:\s*(?:\+|/|&)\s*(?:au)?\s*[lr]?\d{1,2}[lr]?[a-e]?(?![^\W_.]))*"
                    r"|(?<![\w.])[lr]?\d{1,2}[lr]?[a-e]?(?:\s*\+\s*(?:au)?\s*[lr]?\d{1,2}[lr]?[a-e]?(?![^\W_.]))+"
-                   r"|(?<![\w.])(?:[lr]\d{1,2}[a-e]?|(?![23]d)\d{1,2}[lr]?[a-e])(?![^\W_])"),
+                   r"|(?<![\w.])(?:[lr]\d{1,2}[a-e]?|(?![23]d)\d{1,2}(?:[lr]?[a-e]|[lr]))(?![^\W_])"),
             ("dotside", r"\.[lr](?![^\W_])"),
             ("value", rf"(?:(?:\bat\s+|\bto\s+|\bof\s+|\bby\s+|[=:]\s*)?(?<![\w.]){_VALUE})(?!\w)"),
             ("arrow", r"-+>|=+>|→|⇒|>+"),
@@ -182,10 +182,11 @@ def _phrases() -> _Trie:
     for part, phrases in grammar["portions"].items():
         for phrase in split_words(phrases):
             trie.add(phrase, "portion", float(part))
-    for part, phrases in grammar["shares"].items():  # the beginning of the shot, and how far it reaches
+    for ends, phrases in grammar["shares"].items():  # a share of the shot, from here to there
+        start, end = (float(number) for number in ends.split("-"))
         for phrase in split_words(phrases):
-            trie.add(phrase, "share", float(part))
-            trie.add(phrase, "first", True)
+            trie.add(phrase, "share", end)
+            trie.add(phrase, *(("portion", start) if start else ("first", True)))
     for name, act in actions["acts"].items():
         for phrase in split_words(act["words"]):
             trie.add(phrase, "act", name)
