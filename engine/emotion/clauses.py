@@ -329,6 +329,8 @@ def _cut_before_after(clause: Clause, apart: bool) -> list[Clause]:
         cut = feelings[0] + 1
     elif "after_this" in clause.leads and feelings and not (timed or apart) and _moves_behind(tags[feelings[0] + 1 :]):
         cut = feelings[0] + 1  # "after the smile wrinkle the nose"
+    elif clause.leads & {"before_next", "after_this"} and len(feelings) == 1 and not (timed or apart):
+        cut = feelings[0] if _moves_behind(tags[: feelings[0]]) else 0  # "after closing the eyes he frowns"
     parts = [place for place, tag in enumerate(tags) if "part" in tag]
     if clause.leads == {"without"} and len(feelings) > 1 and not apart:
         cut = feelings[0] + 1  # "instead of laughing he cries"

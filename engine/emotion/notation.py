@@ -109,6 +109,8 @@ _TIME_FORMS = (
     (re.compile(rf"\bafter (?:another )?(\d+(?:\.\d+)?|{_COUNTED}) more (?:s|secs?|seconds?)\b"), r"\1 s later"),
     (re.compile(rf"\bafter another (\d+(?:\.\d+)?|{_COUNTED}) (?:s|secs?|seconds?)\b"), r"\1 s later"),
     (re.compile(r"\bafter another (?:s|sec|second)\b"), "1 s later"),
+    (re.compile(r"\b(?:during|in|over|for) seconds? (?=\d)"), "from second "),
+    (re.compile(r"\bfor (\d+(?:\.\d+)?)(?=\s*(?:;|[.,](?!\d)|$))"), r"for \1 s"),
     (re.compile(rf"\b(from|between) seconds? (\d+(?:\.\d+)?|{_COUNTED}) (to|and|until|till|through) (?:seconds? )?"
                 rf"(\d+(?:\.\d+)?|{_COUNTED})\b(?! ?s)"),
      lambda m: f"{m[1]} {_count(m[2])} s {m[3]} {_count(m[4])} s"),
@@ -179,6 +181,7 @@ _TIME_FORMS = (
 def _ramp(found: re.Match, first: int = 2, said: str = "") -> str:
     """ "Builds from 1 s to 3 s": begins at 1 s and takes two seconds."""
     value = re.search(r"[\d.]+ ?%? $", found[1])
+    said = found[0].split()[0] + " " if found[0].startswith("ris") else said  # a movement too: "the brows rise from …"
     start, end = (number(found[place].rstrip(" second")) for place in (first, first + 1))
     if start is None or end is None or end <= start:
         return found[0]
@@ -238,7 +241,7 @@ _BARE_AT = re.compile(
     rf"on(?:wards?)?)?{_NO_UNIT}(?=\W|$)"
 )
 _LISTED = re.compile(
-    r"(?:(?<=^)|(?<=[\n.,;:!] )|(?<=\n)|(?<= ))\(?([1-9])[.)](?=\s+[a-z])"
+    r"(?:(?<=^)|(?<=[\n.,;:!] )|(?<=\n)|(?<= ))\(?([1-9])[.):](?=\s+[a-z])"
     r"|\b(?:step|phase|stage|part|pose|beat|shot|moment)\s+([1-9]|one|two|three|four|five|six)\b\s*[:.)-]?"
 )
 

@@ -240,6 +240,8 @@ def _act(head: Head) -> Order:
     mask = np.ones(size, dtype=bool) if kind == "state" else slots().mask(act["aus"])
     side = {"L": ", on the left", "R": ", on the right"}.get(head.side, "")
     order = Order(kind, f"{head.value} at {intensity:.2f}{side}", head.source, face, mask, np.zeros(size, dtype=bool))
+    if "part" in act:  # a squint takes the place of widened eyes
+        order.part, order.verbs = act["part"] + (head.side if head.side in ("L", "R") else ""), (act["verb"],)
     order.brief = act.get("seconds")
     order.times = act.get("times", 1)
     order.swing = bool(act.get("swing"))

@@ -1147,6 +1147,10 @@ def _give_time(beats: list[Beat], clause: Clause, recent: Beat | None = None) ->
         for order in beat.orders:
             order.until = clause.time["word"][0]
         return
+    if beat.start is not None and "span" in clause.time and all(order.until is not None for order in beat.orders):
+        start, end = clause.time["span"]  # "from 1 s to 2 s and from 3 s to 4 s"
+        beats.append(Beat([replace(order, until=end) for order in beat.orders], start=start))
+        return
     if beat.start is not None and "at" in clause.time:
         for order in beat.orders:
             order.brief = order.brief or 1.0

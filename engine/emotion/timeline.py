@@ -23,6 +23,8 @@ from .text import Beat, Understanding
 
 BEAT_SECONDS = 2.0
 LAST_SECONDS = 3.0
+#: What follows something that was let go at a given time begins so much later.
+RELEASE_SECONDS = 0.1
 MAX_SECONDS = 3600.0
 #: Seconds that a direction may take where no duration is given.
 MAX_UNASKED = 600.0
@@ -235,6 +237,9 @@ def _fill(beats: Sequence[Beat], fixed: list[float | None], length: float, bound
             starts.append(max(previous, ends[0]))
             continue
         step = _stay(before, fps)
+        if before.start is not None and all(order.kind == "release" for order in before.orders):
+            starts.append(previous + RELEASE_SECONDS)  # "gone by 3 s, then …"
+            continue
         ahead = next(((k, when) for k, when in enumerate(fixed[place:], place) if when is not None), None)
         if not (before.orders and all(order.lasting is not None for order in before.orders if order.kind != "never")):
             if ahead is not None and ahead[1] > previous:
@@ -270,7 +275,7 @@ def _spans(beats: Sequence[Beat], starts: list[float], length: float, notes: lis
             elif order.brief is not None:
                 spans += _pulses(order, start, place)
                 continue
-            asked = (beat.start is not None or _ends_at(beats[:place], starts, start)) and start > 0
+            asked = start > 0 and _is_asked(beats, place, starts)
             spans.append(_Span(start, min(end, length), order, place, closes and end < length, asked=asked))
     shown = [span.order.face for span in spans if span.order.kind in ("state", "add")]
     wanted = np.max(shown or [np.zeros(len(slots()))], axis=0)
@@ -295,6 +300,14 @@ def _said_after_all(order: Order, beats: Sequence[Beat], starts: Sequence[float]
             if other.kind in ("state", "add") and other.face.any() and order.mask[int(np.argmax(other.face))]:
                 return start
     return length
+
+
+def _is_asked(beats: Sequence[Beat], place: int, starts: list[float]) -> bool:
+    """Whether the text says when a beat begins, by its own time or by the end of what was before it."""
+    beat, before = beats[place], beats[place - 1] if place else None
+    released = before is not None and before.start is not None and all(o.kind == "release" for o in before.orders)
+    own = beat.start is not None or beat.after is not None
+    return own or released or _ends_at(beats[:place], starts, starts[place])
 
 
 def _ends_at(beats: Sequence[Beat], starts: list[float], time: float) -> bool:

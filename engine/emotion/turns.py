@@ -68,7 +68,8 @@ def _phases(found: re.Match) -> str:
     said = [] if onset is None else [f"at {onset:g} s"]
     if apex is not None and apex > (onset or 0.0):
         said.append(f"over {apex - (onset or 0.0):g} s")
-    return (", " + " ".join(said) if said else "") + (f", gone at {offset:g} s" if offset is not None else "")
+    named = found.groupdict().get("said") or ""
+    return named + (", " + " ".join(said) if said else "") + (f", gone at {offset:g} s" if offset is not None else "")
 
 
 #: Seconds before its apex at which a movement begins where nothing else is said.
@@ -103,6 +104,22 @@ def _one_after_the_other(found: re.Match) -> str:
     if first is None or second is None or second > first:
         return found[0]
     return f"{found['one']} until {first:g} s, then {found['two']} until {first + second:g} s"
+
+
+def _in_a_row(found: re.Match) -> str:
+    """ "In this order: A, B, C", "A, B, C, two seconds each": one after the other, for as long."""
+    groups = found.groupdict()
+    listed = groups.get("list") or found[1]
+    length = groups.get("last") or (found[2] if found.re.groups > 1 else None)
+    items = [item for item in re.split(r"\s*(?:,? (?:and |then )+|[,/])\s*", listed) if item.strip()]
+    if len(items) < 2 or re.search(r"\d", listed):
+        return found[0]
+    return ", then ".join(f"{item} for {length}" if length else item for item in items)
+
+
+def _interrupted(found: re.Match) -> str:
+    when = found[1] or found[3]
+    return f", then at {when} {found[2]}" if when else f", then {found[2]}"
 
 
 def _at_share(found: re.Match) -> str:
@@ -230,6 +247,15 @@ SHARES = _rules(
 
 #: The phases of a movement as FACS coders name them, and one movement that goes while another comes.
 PHASES = _rules(
+    # "starts from neutral at 1 s and arrives at rage at 3 s", "reaches a grin by 3 s"
+    (r"\b(?:starts?|starting|begins?) (?:from|at|in) (?:neutral|blank|nothing|zero)(?: at (?P<onset>{time}))?,? "
+     r"(?:and )?"
+     r"(?:arrives? at|reach(?:es)?|builds? to|gets? to) (?:full )?(?P<said>[^,.;]+?) (?:at|by) "
+     r"(?P<apex>{time})", _phases),
+    (r"\b(?:reach(?:es)?|arrives? at|(?:builds?|works|ramps?) (?:up )?to) (?!{the}(?:left|right|other|eyes?)\b)"
+     r"(?:an? )?(?:full )?(?P<said>[^,.;]+?) "
+     r"(?:at|by) "
+     r"(?P<apex>{time})(?:,? starting from (?:neutral|blank|nothing|zero) at (?P<onset>{time}))?", _phases),
     # "anger swells from 1 s, peaks at 3 s and is gone by 5 s"
     (r"(?: (?:swells?|builds?|grows?|rises?))?,? (?:from|at|starting (?:at|from)) (?P<onset>{time}),? (?:and |"
      r"then )*(?:it |which )?"
@@ -252,6 +278,43 @@ PHASES = _rules(
 
 #: What is there first, and what makes way for it.
 ORDER = _rules(
+    # "in this order: frown, pucker, smile", "happy, sad, angry - two seconds each"
+    (r"\bin (?:this |that |the following )?(?:order|sequence): ([^.;:]+)", _in_a_row),
+    (r"{opening}([^.;:]+), in (?:this|that) (?:order|sequence)", _in_a_row),
+    (r"{opening}([^.;:]+?)(?:,| -| –)? (?:for )?({amount}|one second) each{end}", _in_a_row),
+    (r"\b(?P<last>{amount}|one second) each of (?P<list>[^.;:]+)", _in_a_row),
+    # "after the surprise wears off at 2 s, anger"
+    (r"\b(?:after|once|when|until|as soon as) {phrase} (?:wears off|fades|is over|ends|is gone|has passed|dies "
+     r"down|subsides)"
+     r" (?:at|by) ({time}),? (?:then )?", r"\1 until \2, then "),
+    (r"\bafter an? ({time}|one|two|three)[- ](?:s |seconds? )?(?:long )?([a-z]+),? "
+     r"(?={person}\b)", r"\2 for \1 s, then "),
+    # "he frowns, two seconds later than the smile"
+    (r"{phrase},? ({amount}|two seconds) (?:later|after) than {phrase}{end}", r"\3, \2 later \1"),
+    (r"{phrase},? ({amount}|two seconds) (?:earlier|sooner) than {phrase}{end}", r"\1, \2 later \3"),
+    # "a smile, interrupted at 2 s by a blink", "cut short by a frown at 4 s"
+    (r",? (?:is |gets )?(?:interrupted|cut short|broken off|broken|cut off)(?: (?:at|after) ({time}))? by {phrase}"
+     r"(?: at ({time}))?{end}", _interrupted),
+    (r"\bexcept (?:for|that) (an?|one) (short|brief|quick|fleeting) ", r", \1 \2 "),
+    (r"\b(?:flash(?:es|ing)?|flicker(?:s|ing)?|flitting) (?:across|over|past)(?: {the}face)?", "briefly"),
+    # "no smile until the wink is over"
+    (r"\bno ([a-z]+) (?:until|before) (?:the|his|her|a) ([a-z ]+?)(?: is over| is done| has "
+     r"passed)?{end}", r"\2, then \1"),
+    # "disappears at 2 s and reappears at 4 s", "comes out of the frown at 3 s"
+    (r"\b(?:reappears?|re-emerges?|resurfaces?|returns?|resumes?|(?:comes?|is) back)(?: again)? (?=(?:at|on|by|"
+     r"from) {time})",
+     "back "),
+    (r"\b(?:comes?|snaps?|drops?|pulls?|slips?) out of (?=(?:the|his|her|an?) )", "stops "),
+    (r"\b(?:has to|must|should|needs to|ought to|have to) be (?=gone|over|off|away)", "is "),
+    # "a frown of half a second", "a 2 s long frown", "with a duration of 2 s"
+    (r"\b({expression}|blink|wink|nod|pout|sigh) of ({amount})", r"\1 for \2"),
+    (r"\ban? ({time})[- ](?:long )?(?={expression}\b|blink|wink|pout|yawn|sigh|stretch)", r"\1 of "),
+    (r"({time})[- ]long (?=[a-z])", r"\1 "),
+    (r"\bstart(?:s|ing)?(?: at)? ({time}),? (?:and )?(?:with )?(?:a )?(?:duration|length)(?: of|:)? "
+     r"({time})", r"at \1 for \2"),
+    (r",? (?:with |for )?(?:a |the )?(?:duration|length)(?: of|:| =|=)? ?({time})", r" for \1"),
+    # "fear through 2 s"
+    (r"(?<=[a-z] )through (?={time}(?:[,;.]|$| and\b))", "until "),
     # "a smile stops at 3 s, at which point he frowns"
     (r"\b((?:at|by|from|on) {time}),? (?:at which point|whereupon|and that is when|when) ", r"\1, \1 "),
     # "at 3 s the smile ends and a frown begins", "a smile ends as a frown begins, at 3 s"
