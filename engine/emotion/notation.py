@@ -80,7 +80,7 @@ _TIME_FORMS = (
     (re.compile(rf"\bno(?:t)? (?:later|earlier|sooner) than (?=\d|{_COUNTED})"), "at "),
     (re.compile(r"(?<![\w.])t ?(\d+(?:\.\d+)?)s?\b(?![.:]\d)"), r"at \1 s"),
     (re.compile(rf"(?<=[a-z]) x (?=(?:\d+(?:\.\d+)?|{_COUNTED}) ?(?:s|secs?|seconds?)\b)"), " for "),
-    (re.compile(r"(?<![\d.:])(?:from )?(\d+(?:\.\d+)?) ?(?:s|sec)? ?(?:-+>|=>|→|\.\.+|…|to|until|-|–|—) ?"
+    (re.compile(r"(?<![\d.:])(?:from )?(\d+(?:\.\d+)?) ?(?:s|sec)? ?(?:-+>|=>|→|\.\.+|…|-|–|—) ?"
                 r"(\d+(?:\.\d+)?) ?(?:s|secs?|seconds?)\b"), r"from \1 s to \2 s"),
     (re.compile(r"\bfrom the (first|second|third|fourth) second (?:to|until|till) the (second|third|fourth|fifth|"
                 r"sixth)\b"

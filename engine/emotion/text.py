@@ -325,6 +325,8 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
         if clause.silent and own.keys() & set(STARTS) and _goes_back(clause, beats):
             spoke = clause.sentence
             continue
+        if clause.silent and clause.denied and "word" in own and spoke == clause.sentence:
+            continue  # "smiles on 'really', but not on 'never'"
         if clause.silent:
             follows = next((other for other in clauses[position + 1 :] if not other.silent), None)
             follows = follows if follows and follows.sentence == clause.sentence else None
@@ -728,6 +730,9 @@ def _time_of_part(clause: Clause, beats: list[Beat]) -> bool:
     return True
 
 
+_SIDES = ("L", "R")
+
+
 def _say_again(clause: Clause, beats: list[Beat]) -> bool:
     """ "…, then the other one", "the right one follows at 2 s", "80 % left, 20 % right": what was said before, on
     another side or as much as this. True if the clause is done with."""
@@ -747,6 +752,8 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
         return True
     if not clause.side and not clause.again and clause.number is None:
         return False
+    if clause.side in _SIDES and last.until is not None and clause.time.get("until", 0.0) > last.until > 0.0:
+        clause.time.setdefault("at", last.until)  # "left until 2 s, right until 4 s"
     if clause.again and not clause.side and clause.time.keys() & {"at", "word"}:
         for order in _last_orders(beats):  # "a blink at 1 s and again at 3 s": the first is over by then
             if order.kind in ("state", "add") and order.lasting is None and order.until is None:
@@ -774,8 +781,10 @@ def _say_again(clause: Clause, beats: list[Beat]) -> bool:
         else:
             lean(last, clause.side)
         return True
-    if clause.number is not None and clause.time.keys() & {"at", "word"} and not (clause.side or _unknown(clause)):
-        if beats[-1].start is None:
+    ended = last.until is not None and "then" in clause.leads  # "AU4 at 0.3 until 2 s, then 0.9"
+    valued = clause.number is not None and not (clause.side or _unknown(clause))
+    if valued and (ended or clause.time.keys() & {"at", "word"}):
+        if beats[-1].start is None and not ended:
             return False
         _say_value(clause, last, beats)
         return True
@@ -850,7 +859,7 @@ def _is_schedule(clause: Clause, source: Beat) -> bool:
     unsaid = source.start is None and source.after is None and len(source.orders) == 1
     order = source.orders[-1]
     unsided = order.part[-1:] not in ("L", "R") and "on the " not in order.what and not order.both
-    timed = bool(clause.time.keys() & {"at", "word", "later"}) and clause.side in ("L", "R")
+    timed = bool(clause.time.keys() & {"at", "word", "later", "until"}) and clause.side in ("L", "R")
     return unsaid and unsided and timed and not clause.leads & {"then", "final", "and", "but"} and not clause.instead
 
 
@@ -1264,6 +1273,8 @@ def _stop(order: Order, head: Head, beats: list[Beat], beat: Beat, clause: Claus
     if not active and beat.start is not None and clause.time.keys() & {"at", "word", "portion", "span", "edge"}:
         if "edge" in clause.time:  # "melts away over the last two seconds"
             let_go.over = clause.time["edge"][1]
+        if "over" in clause.time:  # "dies at 2 s, over two seconds"
+            let_go.over = float(clause.time["over"])
         if "span" in clause.time:  # "fades out between 2 and 3 s"
             let_go.over = clause.time["span"][1] - clause.time["span"][0]
         first = Beat([order], start=0.0)

@@ -6,6 +6,7 @@ direction in lower case, group by group, from `ALL`.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 
@@ -21,12 +22,13 @@ _SHARED = {
     "shot": r"(?:shot|clip|take|scene|line|video|animation|sequence)",
     "whole": r"(?:whole |entire |full )?",
     "growing": r"(?:grows?|builds?|swells?|spreads?|rises|creeps in|mounts?)",
-    "phrase": r"([^,.;]+?)",
-    "rest": r"([^,.;]+)",
+    "phrase": r"(?<!\w)([^,.;]{1,100}?)",  # not longer, so that a long text takes no longer than its length
+    "rest": r"([^,.;]{1,160})",
     "opening": r"(?:(?<=^)|(?<=[.;] ))",
     "expression": r"(?:smile|grin|smirk|frown|laugh|scowl|sneer|pout|grimace|glare|stare|look|expression|face)",
     "onset": r"(?:with )?(?:the |its |an )?onset:? ?(?:at |from |on |@ ?)?(?P<onset>{time})",
-    "apex": r"(?:with )?(?:the |its |an )?(?:apex|peak(?:s|ing)?):? ?(?:at |by |on |@ ?)?(?P<apex>{time})",
+    "apex": r"(?:with )?(?:the |its |an )?(?:apex|peak(?:s|ing)?|(?:fully|completely) (?:there|formed|in|on)|"
+    r"at full strength):? ?(?:at |by |on |@ ?)?(?P<apex>{time})",
     "offset": r"(?:with )?(?:the |its |an )?offset:? ?(?:completed? |done |finished )?(?:at |by |from |on |@ ?)?"
     r"(?P<offset>{time})",
     "closes": r"(?=\s*(?:[,.;)]|$|and\b))",
@@ -117,6 +119,14 @@ def _in_a_row(found: re.Match) -> str:
     return ", then ".join(f"{item} for {length}" if length else item for item in items)
 
 
+def _rising(found: re.Match) -> str:
+    """ "Puckers 1 s, stretches 2 s, relaxes 3 s": when, as the times rise; else they are lengths."""
+    pattern = re.compile(rf"(?<!at )(?<!by )(?<!for )(?<!to )(?<!until )\(?({_SHARED['time']})\)?(?=[,;]|$)")
+    times = [_seconds(entry[1]) for entry in pattern.finditer(found[1])]
+    rise = all(one is not None and other is not None and one < other for one, other in itertools.pairwise(times))
+    return pattern.sub(r"at \1", found[1]) if rise and len(times) > 1 else found[0]
+
+
 def _interrupted(found: re.Match) -> str:
     when = found[1] or found[3]
     return f", then at {when} {found[2]}" if when else f", then {found[2]}"
@@ -174,12 +184,18 @@ WORDS_OF_THE_LINE = _rules(
 
 #: Shares of the shot, its beginning, middle and end.
 SHARES = _rules(
+    # "frown before the halfway point, smile after it"
+    (r"\b(?:until|till|before|up to) (?:the )?(?:half-?way(?: point| mark)?|midpoint|middle|half-?time)(?: of "
+     r"(?:it|the {shot}))?",
+     "in the first half"),
+    (r"(?<=first half, )(?:and |then )*{phrase} (?:after (?:it|that)|past it|beyond it){end}", r"then \1"),
     # "half a second before the end of the shot"
     (r"\b({amount}|one second) before (?:the )?(?:very )?(?:end|close|cut)(?: of (?:it|the "
      r"{shot}))?\b", r"in the last \1"),
     (r"\b({amount}|one second) before the {shot} (?:ends|closes|is over|finishes)\b", r"in the last \1"),
     # "smile except for the last second"
-    (r"{phrase},? (?:except|but not|other than|apart from|save)(?: for| in| during)* the last ({amount}|second)",
+    (r"{phrase},? (?:except|but not|other than|apart from|save|all but)(?: for| in| during)* the last ({amount}|"
+     r"second)",
      r"\1, in the last \2 neutral"),
     (r"\bin the last a (?=second|moment|beat)", "in the last "),
     # "happy for half the shot, sad for the other half"
@@ -247,13 +263,17 @@ SHARES = _rules(
 
 #: The phases of a movement as FACS coders name them, and one movement that goes while another comes.
 PHASES = _rules(
+    # "AU12 (onset 1.0, apex 1.5, offset 3.0)", "onset 1 s / apex 2 s"
+    (r"\b(onset|apex|offset):? (?:at )?(\d+(?:\.\d+)?)(?=\s*(?:[,;)/]|\.(?!\d)|$))", r"\1 \2 s"),
+    (r"(?:(?<=\ds)|(?<=\d s)) ?/ ?(?=apex|offset)", ", "),
+    (r"\( ?(?={onset}|{apex})", ", "),
     # "starts from neutral at 1 s and arrives at rage at 3 s", "reaches a grin by 3 s"
     (r"\b(?:starts?|starting|begins?) (?:from|at|in) (?:neutral|blank|nothing|zero)(?: at (?P<onset>{time}))?,? "
      r"(?:and )?"
-     r"(?:arrives? at|reach(?:es)?|builds? to|gets? to) (?:full )?(?P<said>[^,.;]+?) (?:at|by) "
+     r"(?:arrives? at|reach(?:es)?|builds? to|gets? to) (?:full )?(?P<said>[^,.;]{1,100}?) (?:at|by) "
      r"(?P<apex>{time})", _phases),
     (r"\b(?:reach(?:es)?|arrives? at|(?:builds?|works|ramps?) (?:up )?to) (?!{the}(?:left|right|other|eyes?)\b)"
-     r"(?:an? )?(?:full )?(?P<said>[^,.;]+?) "
+     r"(?:an? )?(?:full )?(?P<said>[^,.;]{1,100}?) "
      r"(?:at|by) "
      r"(?P<apex>{time})(?:,? starting from (?:neutral|blank|nothing|zero) at (?P<onset>{time}))?", _phases),
     # "anger swells from 1 s, peaks at 3 s and is gone by 5 s"
@@ -271,13 +291,17 @@ PHASES = _rules(
     # "offset of the smile at 3 s"
     (r"\b(?:the )?offset of {rest}(?= (?:at|on|by|from|between|and)\b)", r"\1 fades"),
     # "happiness fades while sadness builds, from 2 s to 4 s"
-    (r"(?P<one>[^,.;]+?) (?:fades?|goes|eases?|dies|drains)(?: out| away| off)? (?:while|as) (?P<two>[^,.;]+?) "
+    (r"(?<!\w)(?P<one>[^,.;]{1,100}?) (?:fades?|goes|eases?|dies|drains)(?: out| away| off)? (?:while|as) "
+     r"(?P<two>[^,.;]{1,100}?) "
      r"(?:builds?|grows?|rises?|fades? in|eases? in|comes? (?:up|in))(?: up)?,? "
      r"(?:from|between) (?P<first>{time}) (?:to|and|until) (?P<last>{time})", _crossed),
 )  # fmt: skip
 
 #: What is there first, and what makes way for it.
 ORDER = _rules(
+    # "mouth puckers 1s, stretches 2s, relaxes 3s": times that rise along a list
+    (r"{opening}((?:[^,.;\d]+ \(?{time}\)?[,;] ){2,}(?:and )?[^,.;\d]+ \(?{time}\)?){end}", _rising),
+    (r"{opening}((?:au ?\d+[lr]?(?:\+\d+)* {time}[,;] )+(?:and )?au ?\d+[lr]?(?:\+\d+)* {time}){end}", _rising),
     # "in this order: frown, pucker, smile", "happy, sad, angry - two seconds each"
     (r"\bin (?:this |that |the following )?(?:order|sequence): ([^.;:]+)", _in_a_row),
     (r"{opening}([^.;:]+), in (?:this|that) (?:order|sequence)", _in_a_row),
@@ -535,6 +559,10 @@ ENDS = _rules(
 
 #: Who does not move, and until when nobody does.
 STILLNESS = _rules(
+    # "does not open his eyes until 2 s"
+    (r"\b(?:do|does|did|will)? ?not open {the}(eyes?|lids?|mouth|(?:left|right) eye) (?:again )?(?=(?:until|"
+     r"till|before) )",
+     r"\1 closed "),
     # "unwrinkles"
     (r"\bun(?:wrinkles?|purses?|clench(?:es)?|furrows?|puckers?|curls?|knits?|tenses?|squints?|creases?)\b", "relaxes"),
     # "empty, neutral"
@@ -605,6 +633,13 @@ STILLNESS = _rules(
 
 #: Sides.
 SIDES = _rules(
+    # "on the right after that", "so does the right one"
+    (r"\b(on|with) the (left|right) (?:after that|after it|from then on|afterwards|thereafter)\b", r"then \1 the \2"),
+    (r"\bso (?:does|do|will|is) {the}(left|right|other)(?: one)?\b", r"the \1 one follows"),
+    # "both corners rise, the left a second ahead of the right"
+    (r"\b(?:the )?(left|right)(?: one| side)?,? (?:{amount}|just|slightly|a bit|a little) (?:ahead of|before|"
+     r"earlier than|"
+     r"sooner than) (?:the )?(left|right)(?: one| side)?{end}", r"one after the other, \1 first"),
     # "brow raise l 1 s, r 2 s"
     (r"\b(l|r|left|right)(?: side| one)? ({time})(?=,? (?:and |then )*(?:the )?(?:l|r|left|right)(?: side| "
      r"one)? (?:at )?{time})",
