@@ -297,8 +297,8 @@ PHASES = _rules(
      r"(?:from|between) (?P<first>{time}) (?:to|and|until) (?P<last>{time})", _crossed),
 )  # fmt: skip
 
-#: What is there first, and what makes way for it.
-ORDER = _rules(
+#: How long something is there, alone or in a list, and how long until it comes.
+LENGTHS = _rules(
     # "mouth puckers 1s, stretches 2s, relaxes 3s": times that rise along a list
     (r"{opening}((?:[^,.;\d]+ \(?{time}\)?[,;] ){2,}(?:and )?[^,.;\d]+ \(?{time}\)?){end}", _rising),
     (r"{opening}((?:au ?\d+[lr]?(?:\+\d+)* {time}[,;] )+(?:and )?au ?\d+[lr]?(?:\+\d+)* {time}){end}", _rising),
@@ -307,29 +307,6 @@ ORDER = _rules(
     (r"{opening}([^.;:]+), in (?:this|that) (?:order|sequence)", _in_a_row),
     (r"{opening}([^.;:]+?)(?:,| -| –)? (?:for )?({amount}|one second) each{end}", _in_a_row),
     (r"\b(?P<last>{amount}|one second) each of (?P<list>[^.;:]+)", _in_a_row),
-    # "after the surprise wears off at 2 s, anger"
-    (r"\b(?:after|once|when|until|as soon as) {phrase} (?:wears off|fades|is over|ends|is gone|has passed|dies "
-     r"down|subsides)"
-     r" (?:at|by) ({time}),? (?:then )?", r"\1 until \2, then "),
-    (r"\bafter an? ({time}|one|two|three)[- ](?:s |seconds? )?(?:long )?([a-z]+),? "
-     r"(?={person}\b)", r"\2 for \1 s, then "),
-    # "he frowns, two seconds later than the smile"
-    (r"{phrase},? ({amount}|two seconds) (?:later|after) than {phrase}{end}", r"\3, \2 later \1"),
-    (r"{phrase},? ({amount}|two seconds) (?:earlier|sooner) than {phrase}{end}", r"\1, \2 later \3"),
-    # "a smile, interrupted at 2 s by a blink", "cut short by a frown at 4 s"
-    (r",? (?:is |gets )?(?:interrupted|cut short|broken off|broken|cut off)(?: (?:at|after) ({time}))? by {phrase}"
-     r"(?: at ({time}))?{end}", _interrupted),
-    (r"\bexcept (?:for|that) (an?|one) (short|brief|quick|fleeting) ", r", \1 \2 "),
-    (r"\b(?:flash(?:es|ing)?|flicker(?:s|ing)?|flitting) (?:across|over|past)(?: {the}face)?", "briefly"),
-    # "no smile until the wink is over"
-    (r"\bno ([a-z]+) (?:until|before) (?:the|his|her|a) ([a-z ]+?)(?: is over| is done| has "
-     r"passed)?{end}", r"\2, then \1"),
-    # "disappears at 2 s and reappears at 4 s", "comes out of the frown at 3 s"
-    (r"\b(?:reappears?|re-emerges?|resurfaces?|returns?|resumes?|(?:comes?|is) back)(?: again)? (?=(?:at|on|by|"
-     r"from) {time})",
-     "back "),
-    (r"\b(?:comes?|snaps?|drops?|pulls?|slips?) out of (?=(?:the|his|her|an?) )", "stops "),
-    (r"\b(?:has to|must|should|needs to|ought to|have to) be (?=gone|over|off|away)", "is "),
     # "a frown of half a second", "a 2 s long frown", "with a duration of 2 s"
     (r"\b({expression}|blink|wink|nod|pout|sigh) of ({amount})", r"\1 for \2"),
     (r"\ban? ({time})[- ](?:long )?(?={expression}\b|blink|wink|pout|yawn|sigh|stretch)", r"\1 of "),
@@ -339,27 +316,6 @@ ORDER = _rules(
     (r",? (?:with |for )?(?:a |the )?(?:duration|length)(?: of|:| =|=)? ?({time})", r" for \1"),
     # "fear through 2 s"
     (r"(?<=[a-z] )through (?={time}(?:[,;.]|$| and\b))", "until "),
-    # "a smile stops at 3 s, at which point he frowns"
-    (r"\b((?:at|by|from|on) {time}),? (?:at which point|whereupon|and that is when|when) ", r"\1, \1 "),
-    # "at 3 s the smile ends and a frown begins", "a smile ends as a frown begins, at 3 s"
-    (r"\bat ({time}),? {phrase} (?:ends?|stops?|go(?:es)?(?: away)?|vanish(?:es)?|disappears?|fades?) and {phrase} "
-     r"(?:begins?|starts?|comes?(?: in)?|appears?|takes? (?:its place|over))", r"\2 until \1, then \3"),
-    (r"{phrase} (?:ends?|stops?|vanish(?:es)?|disappears?) (?:as|when|and|while) {phrase} (?:begins?|starts?|comes in|"
-     r"appears?|takes over),? at ({time})", r"\1 until \3, then \2"),
-    # "swap the smile for a frown at 3 s", "a frown instead of a smile from 3 s"
-    (r"\b(?:swaps?|exchanges?|trades?|substitutes?|replaces?) {phrase} (?:for|with) {phrase},? (?:(?:at|on|by|"
-     r"after|from) )?"
-     r"({time})(?: in)?\b", r"\1 until \3, then \2"),
-    (r"{phrase} instead of {phrase} (?:from|after|starting at) ({time})(?: on(?:wards)?)?", r"\2 until \3, then \1"),
-    # "fear follows disgust at 3 s"
-    (r"{opening}{phrase} (?:follows|succeeds) {phrase} (?:at|from) ({time})", r"\2 until \3, then \1"),
-    # "a smile, with a frown following a second later"
-    (r",? with {phrase} (?:following|coming|appearing|joining|starting)(?: in)? ({amount}) (?:later|"
-     r"after(?:wards)?|after "
-     r"that)", r", \2 later \1"),
-    # "followed immediately by"
-    (r"\bfollowed,? (?:immediately|closely|quickly|soon|shortly|directly|at once|straight away|instantly) by\b",
-     "followed by"),
     # "it takes until 3 s for a smile to appear", "not for three seconds does he smile"
     (r"\bit takes (?:until )?({time}) (?:for|before) {phrase} to (?:appear|show|come(?: in)?|start|arrive|happen)",
      r"at \1 \2"),
@@ -379,12 +335,88 @@ ORDER = _rules(
      _one_after_the_other),
     (r"{opening}({time}) ([a-z]+),? (?:and )?(?:for )?the (?:rest|remainder) ", r"\2 until \1, then "),
     (r"(?<=, )(?:and )?(?:for )?the (?:rest|remainder) (?=[a-z]+{stop})", "then "),
-    # "before which she is sad"
-    (r",? before which(?: time)?,? ", "; before that "),
     # "hold. smile", "hold two seconds. smile"
     (r"(?<=[.;] )(?:hold|hold (?:it|that|there)|let it sit|let it breathe|count to \w+|stay there)[.;,] (?:then )?",
      "then "),
     (r"(?<=[.;] )hold (?:it |that |there )?(?:for )?({time})[.;,] (?:then )?", r"wait \1. then "),
+    # "held to 3 s"
+    (r"\b(?:held|holds?|holding|kept|keeps?|stays?|lasts?|remains?)(?: it| that| on)? (?:to|through|up to) (?={time})",
+     "until "),
+    # "for the first two seconds …, for the next two"
+    (r"(?<=seconds)([^.;]*\bthe (?:next|last|following|final) (?:two|three|four|\d))(?=\s*(?:[.,;]|$))", r"\1 seconds"),
+    (r"\bthe following (?={time})", "the next "),
+    # "one second surprised, the next second scared"
+    (r"{opening}({time}|one second) ([a-z]+), (?:and )?(?=the next )", r"\2 for \1, "),
+    # "two seconds pass"
+    (r"\b({time}) (?:pass(?:es)?|go(?:es)? by|elapses?|tick by)\b", r"wait \1"),
+    # "for one second, between"
+    (r"\bfor (?:only |just )?(?:{time}|a second), (?=(?:between|from) (?:seconds? )?\d)", ""),
+)  # fmt: skip
+
+#: One thing in the place of another, and what ends or comes back.
+CHANGES = _rules(
+    # "after the surprise wears off at 2 s, anger"
+    (r"\b(?:after|once|when|until|as soon as) {phrase} (?:wears off|fades|is over|ends|is gone|has passed|dies "
+     r"down|subsides)"
+     r" (?:at|by) ({time}),? (?:then )?", r"\1 until \2, then "),
+    (r"\bafter an? (\d+(?:\.\d+)?|one|two|three|four|five)[- ]?(?:s|secs?|seconds?)[- ](?:long )?([a-z]+),? "
+     r"(?={person}\b)", r"\2 for \1 s, then "),
+    # "a smile, interrupted at 2 s by a blink", "cut short by a frown at 4 s"
+    (r",? (?:is |gets )?(?:interrupted|cut short|broken off|broken|cut off)(?: (?:at|after) ({time}))? by {phrase}"
+     r"(?: at ({time}))?{end}", _interrupted),
+    (r"\bexcept (?:for|that) (an?|one) (short|brief|quick|fleeting) ", r", \1 \2 "),
+    (r"\b(?:flash(?:es|ing)?|flicker(?:s|ing)?|flitting) (?:across|over|past)(?: {the}face)?", "briefly"),
+    # "disappears at 2 s and reappears at 4 s", "comes out of the frown at 3 s"
+    (r"\b(?:reappears?|re-emerges?|resurfaces?|returns?|resumes?|(?:comes?|is) back)(?: again)? (?=(?:at|on|by|"
+     r"from) {time})",
+     "back "),
+    (r"\b(?:comes?|snaps?|drops?|pulls?|slips?) out of (?=(?:the|his|her|an?) )", "stops "),
+    (r"\b(?:has to|must|should|needs to|ought to|have to) be (?=gone|over|off|away)", "is "),
+    # "at 3 s the smile ends and a frown begins", "a smile ends as a frown begins, at 3 s"
+    (r"\bat ({time}),? {phrase} (?:ends?|stops?|go(?:es)?(?: away)?|vanish(?:es)?|disappears?|fades?) and {phrase} "
+     r"(?:begins?|starts?|comes?(?: in)?|appears?|takes? (?:its place|over))", r"\2 until \1, then \3"),
+    (r"{phrase} (?:ends?|stops?|vanish(?:es)?|disappears?) (?:as|when|and|while) {phrase} (?:begins?|starts?|comes in|"
+     r"appears?|takes over),? at ({time})", r"\1 until \3, then \2"),
+    # "swap the smile for a frown at 3 s", "a frown instead of a smile from 3 s"
+    (r"\b(?:swaps?|exchanges?|trades?|substitutes?|replaces?) {phrase} (?:for|with) {phrase},? (?:(?:at|on|by|"
+     r"after|from) )?"
+     r"({time})(?: in)?\b", r"\1 until \3, then \2"),
+    (r"{phrase} instead of {phrase} (?:from|after|starting at) ({time})(?: on(?:wards)?)?", r"\2 until \3, then \1"),
+    # "fear follows disgust at 3 s"
+    (r"{opening}{phrase} (?:follows|succeeds) {phrase} (?:at|from) ({time})", r"\2 until \3, then \1"),
+    # "off at 2 s, on at 3 s"
+    (r"\b((?:off|gone|out) (?:at|by|from) {time}),? (?:and |then )*(?:on|in|there) (?:again )?(?=(?:at|from|by) "
+     r")", r"\1, back "),
+    # "no longer amused, he", "no longer afraid: angry"
+    (r"\bno longer ([a-z]+)[,:;] ", r"\1, then "),
+    (r"{opening}not ([a-z]+) (?:any ?more|any longer), (?={person}\b)", r"\1, then "),
+    # "disgust wins over the sadness"
+    (r"\b((?:(?!(?:s|secs?|seconds?)\b)[a-z]+ )?[a-z]+) (?:wins? (?:out )?over|breaks through|takes? over from|"
+     r"replaces?|displaces?|supplants?|"
+     r"overcomes?|overtakes?|conquers?|drives? out|pushes (?:out|aside)|chases? (?:away|off)|drowns?(?: out)?|"
+     r"triumphs? over|gets? the better of|crowds? out|swallows? up) (?:the |his |her |their |an? )?([a-z]+)\b",
+     r"\2 gives way to \1"),
+)  # fmt: skip
+
+#: What is there first, and what follows it.
+ORDER = _rules(
+    # "he frowns, two seconds later than the smile"
+    (r"{phrase},? ({amount}|two seconds) (?:later|after) than {phrase}{end}", r"\3, \2 later \1"),
+    (r"{phrase},? ({amount}|two seconds) (?:earlier|sooner) than {phrase}{end}", r"\1, \2 later \3"),
+    # "no smile until the wink is over"
+    (r"\bno ([a-z]+) (?:until|before) (?:the|his|her|a) ([a-z ]+?)(?: is over| is done| has "
+     r"passed)?{end}", r"\2, then \1"),
+    # "a smile stops at 3 s, at which point he frowns"
+    (r"\b((?:at|by|from|on) {time}),? (?:at which point|whereupon|and that is when|when) ", r"\1, \1 "),
+    # "a smile, with a frown following a second later"
+    (r",? with {phrase} (?:following|coming|appearing|joining|starting)(?: in)? ({amount}) (?:later|"
+     r"after(?:wards)?|after "
+     r"that)", r", \2 later \1"),
+    # "followed immediately by"
+    (r"\bfollowed,? (?:immediately|closely|quickly|soon|shortly|directly|at once|straight away|instantly) by\b",
+     "followed by"),
+    # "before which she is sad"
+    (r",? before which(?: time)?,? ", "; before that "),
     # "by the time he frowns his eyes have closed"
     (r"\bby the time (?!\d|of\b|at\b)((?:he|she|they|it|the|his|her) [^,.;]+?),? "
      r"(?=(?:he|she|they|it|(?:the|his|her) [^,.;]+) (?:has|have|is|was|had|are|will)\b)([^.;]+)", r"\2, then \1"),
@@ -395,9 +427,6 @@ ORDER = _rules(
     # "open on a smile, close on a frown"
     (r"\bopens? (?:on|with) {rest}, (?:and |then )*(?:closes?|ends?) (?:on|with) ", r"first \1, finally "),
     (r"\bopens? (?:on|with) {phrase} and (?:closes?|ends?) (?:on|with) ", r"first \1, finally "),
-    # "held to 3 s"
-    (r"\b(?:held|holds?|holding|kept|keeps?|stays?|lasts?|remains?)(?: it| that| on)? (?:to|through|up to) (?={time})",
-     "until "),
     # "happy past it"
     (r"(?<=, )(?:and |but |then )*{phrase} (?:past|beyond) (?:it|that)(?: point)?{end}", r"then \1"),
     # "not yet happy, still angry"
@@ -422,23 +451,10 @@ ORDER = _rules(
     # "and again at 3 s"
     (r"(?:(?<=and )|(?<=then )|(?<=, ))(?:again|once again|once more|a second time|another time) (?=(?:at|on|"
      r"by) (?:{time}|frame|f\d|\"))", "repeat "),
-    # "off at 2 s, on at 3 s"
-    (r"\b((?:off|gone|out) (?:at|by|from) {time}),? (?:and |then )*(?:on|in|there) (?:again )?(?=(?:at|from|by) "
-     r")", r"\1, back "),
-    # "for the first two seconds …, for the next two"
-    (r"(?<=seconds)([^.;]*\bthe (?:next|last|following|final) (?:two|three|four|\d))(?=\s*(?:[.,;]|$))", r"\1 seconds"),
-    (r"\bthe following (?={time})", "the next "),
-    # "one second surprised, the next second scared"
-    (r"{opening}({time}|one second) ([a-z]+), (?:and )?(?=the next )", r"\2 for \1, "),
-    # "two seconds pass"
-    (r"\b({time}) (?:pass(?:es)?|go(?:es)? by|elapses?|tick by)\b", r"wait \1"),
     # "until "let's", and from that word on excited"
     (r"\b(until|till|before|up to) {rest}, (?:and |but )?from (?:that (?:word|point|moment|second)|then|there) "
      r"on(?:wards?)?,? ",
      r"\1 \2, then "),
-    # "no longer amused, he", "no longer afraid: angry"
-    (r"\bno longer ([a-z]+)[,:;] ", r"\1, then "),
-    (r"{opening}not ([a-z]+) (?:any ?more|any longer), (?={person}\b)", r"\1, then "),
     # "until it dawns on him that he"
     (r"\b(until|till|before|when|once) (?:it (?:dawns on|hits|strikes|occurs to) (?:him|her|them)|(?:he|she|"
      r"they) (?:realises?|realizes?|understands?|grasps?|learns?|finds? out)) (?:that )?(?=[a-z])",
@@ -461,8 +477,6 @@ ORDER = _rules(
      r"\1 \2, "),
     # "although for"
     (r"(?<=, )(?:although|though|except that) (?=for |between |from )", ". "),
-    # "for one second, between"
-    (r"\bfor (?:only |just )?(?:{time}|a second), (?=(?:between|from) (?:seconds? )?\d)", ""),
     # "there must be no trace left of her smile"
     (r"\bthere (?:must be|is|should be|will be|can be) no (?:trace|sign|hint|remnant)(?: left)? of (his|her|"
      r"their|the) ([a-z]+)(?: left| any ?more)?",
@@ -504,12 +518,6 @@ ORDER = _rules(
     (r"\b(?:the|that|this) (?:very )?(?:second|moment|instant|minute) (?=(?:that |when )?(?:he|she|they|it|the|"
      r"his|her|their|you|your|i|my|we|someone|somebody) )",
      "once "),
-    # "disgust wins over the sadness"
-    (r"\b((?:(?!(?:s|secs?|seconds?)\b)[a-z]+ )?[a-z]+) (?:wins? (?:out )?over|breaks through|takes? over from|"
-     r"replaces?|displaces?|supplants?|"
-     r"overcomes?|overtakes?|conquers?|drives? out|pushes (?:out|aside)|chases? (?:away|off)|drowns?(?: out)?|"
-     r"triumphs? over|gets? the better of|crowds? out|swallows? up) (?:the |his |her |their |an? )?([a-z]+)\b",
-     r"\2 gives way to \1"),
 )  # fmt: skip
 
 #: As far as it goes: "as wide as they can".
@@ -717,5 +725,6 @@ WORDING = _rules(
 )  # fmt: skip
 
 ALL: tuple[Rule, ...] = (
-    *TENSES, *WORDS_OF_THE_LINE, *SHARES, *PHASES, *ORDER, *LIMITS, *ENDS, *STILLNESS, *SIDES, *WORDING,
+    *TENSES, *WORDS_OF_THE_LINE, *SHARES, *PHASES, *LENGTHS, *CHANGES, *ORDER, *LIMITS, *ENDS, *STILLNESS, *SIDES,
+    *WORDING,
 )  # fmt: skip
