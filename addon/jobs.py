@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Iterator
@@ -78,11 +79,8 @@ class EngineJob:
             while ticket := self.follow(context, reply):
                 reply = ticket.wait(self.seconds)
             return self.finish(context, reply)
-        except Cancelled:
-            return {"CANCELLED"}
-        except MienError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        except Exception as error:
+            return self._failed(error)
         finally:
             self.clean_up()
 
@@ -96,10 +94,9 @@ class EngineJob:
             self._ticket, self._seen, self._steps = None, None, self.steps(context)
             self.in_window = True
             self._step(context)
-        except MienError as error:
+        except Exception as error:
             self.clean_up()
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self._failed(error)
         manager = context.window_manager
         self._timer = manager.event_timer_add(0.1, window=context.window)
         manager.modal_handler_add(self)
@@ -167,6 +164,9 @@ class EngineJob:
             pass
         elif isinstance(error, MienError):
             self.report({"ERROR"}, str(error))
+        elif isinstance(error, OSError) and error.filename:
+            what, where = error.strerror or str(error), os.fspath(error.filename)
+            self.report({"ERROR"}, f"{self.bl_label} failed: {what} ({where}); see to that place and try again.")
         else:
             traceback.print_exception(error)
             self.report({"ERROR"}, f"{self.bl_label} failed: {error}. The console has the details.")

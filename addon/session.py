@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,12 @@ PYTHON_VARIABLE = "MIEN_ENGINE_PYTHON"
 DEFAULT_HEAD = "Ada"
 LOAD_SECONDS = 180.0
 _PUMP_SECONDS = 0.02
+_SAY_AGAIN_SECONDS = 60.0
 
 _engine: Engine | None = None
 _last_status = ""
+_to_say: deque[str] = deque(maxlen=4)
+_said: dict[str, float] = {}
 
 
 def folder(*parts: str) -> Path:
@@ -98,9 +103,30 @@ def running() -> Engine:
     it = engine()
     if it.state in ("stopped",):
         it.start([str(python()), "-m", "engine", "serve"], cwd=ROOT, env=engine_environment())
+    _start_pump()
+    return it
+
+
+def _start_pump() -> None:
     if not bpy.app.background and not bpy.app.timers.is_registered(_pump):
         bpy.app.timers.register(_pump, first_interval=_PUMP_SECONDS, persistent=True)
-    return it
+
+
+def say(sentence: str) -> None:
+    """Tell the artist in the window what Blender itself reports nowhere. From any thread; not again for a minute, since
+    every frame of an animation may say it."""
+    if time.monotonic() - _said.get(sentence, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
+        _said[sentence] = time.monotonic()
+        _to_say.append(sentence)
+        _start_pump()
+
+
+def _pop_up() -> None:
+    manager = bpy.context.window_manager
+    if _to_say and manager is not None and manager.windows:
+        sentence = _to_say.popleft()
+        with bpy.context.temp_override(window=manager.windows[0]):
+            manager.popup_menu(lambda menu, _: menu.layout.label(text=sentence), title="Mien", icon="ERROR")
 
 
 def restart() -> None:
@@ -153,6 +179,7 @@ def head_id(head: str, should_cancel=None) -> str:
 
 def _pump() -> float:
     global _last_status
+    _pop_up()
     if _engine is not None:
         _engine.pump()
         if _engine.status != _last_status:

@@ -54,10 +54,36 @@ def place_preview(obj: bpy.types.Object, action: bpy.types.Action, start: float,
     return strip
 
 
+_PLACE = ("scale", "repeat", "frame_start", "frame_end", "use_reverse", "extrapolation")
+_MIX = ("blend_type", "use_auto_blend", "blend_in", "blend_out")
+
+
+def lie_as(strip: bpy.types.NlaStrip, former: bpy.types.NlaStrip) -> None:
+    """Give a strip another one's part of the Action, place and stretch."""
+    strip.action_frame_start, strip.action_frame_end = former.action_frame_start, former.action_frame_end
+    for name in _PLACE:
+        setattr(strip, name, getattr(former, name))
+
+
+def mix_as(strip: bpy.types.NlaStrip, former: bpy.types.NlaStrip) -> None:
+    """Give a strip another one's fades, influence and way of mixing in."""
+    for name in _MIX:
+        setattr(strip, name, getattr(former, name))
+    if not former.use_animated_influence:
+        return
+    strip.use_animated_influence, strip.influence = True, former.influence
+    own = {curve.data_path: curve for curve in strip.fcurves}
+    for curve in former.fcurves:
+        if curve.data_path in own:
+            for point in curve.keyframe_points:
+                key = own[curve.data_path].keyframe_points.insert(*point.co)
+                key.interpolation = point.interpolation
+
+
 def _free_track(data: bpy.types.AnimData, name: str, start: float, end: float) -> bpy.types.NlaTrack:
     same = [track for track in data.nla_tracks if _is_of(track, name)]
     for track in same:
-        if not track.lock and not _overlaps(track, start, end):
+        if _open(track) and not _overlaps(track, start, end):
             return track
     # Directly above its like: what is added to them stays on top.
     track = data.nla_tracks.new(prev=same[-1]) if same else data.nla_tracks.new()
@@ -82,7 +108,7 @@ def place_over(
     same = [track for track in data.nla_tracks if _is_of(track, EMOTION)]
     # From the top: a mood that is held ends where the next on its own track begins.
     above = [track for track in list(data.nla_tracks)[speech[-1] + 1 :] if track in same]
-    free = (track for track in reversed(above) if not track.lock and not _overlaps(track, start, end + fade))
+    free = (track for track in reversed(above) if _open(track) and not _overlaps(track, start, end + fade))
     track = next(free, None)
     if track is None:
         track = data.nla_tracks.new()
@@ -116,6 +142,11 @@ def _is_of(track: bpy.types.NlaTrack, name: str) -> bool:
     return mark is not None and any(strip.action is not None and mark in strip.action for strip in track.strips)
 
 
+def _open(track: bpy.types.NlaTrack) -> bool:
+    """Whether something may be put on it, and would show there."""
+    return not track.lock and not track.mute
+
+
 def _overlaps(track: bpy.types.NlaTrack, start: float, end: float) -> bool:
     return any(strip.frame_start < end and start < strip.frame_end for strip in track.strips)
 
@@ -130,10 +161,15 @@ def masking(obj: bpy.types.Object, names: set[str]) -> set[str]:
     return curves.keyed_channels(obj) & names
 
 
-def why_hidden(obj: bpy.types.Object, names: set[str], what: str) -> str | None:
-    """Why new keys of those channels in the NLA, such as "their speech", don't show, and what to do; else None."""
+def why_hidden(obj: bpy.types.Object, strip: bpy.types.NlaStrip, names: set[str], what: str) -> str | None:
+    """Why a new strip's keys of those channels, such as "their speech", don't show, and what to do; else None."""
     if obj.animation_data is not None and obj.animation_data.use_tweak_mode:
         return f"A strip of {obj.name} is being edited, which hides {what}; press Tab over the NLA editor to leave it."
+    if not obj.animation_data.use_nla:
+        return f"The NLA of {obj.name} is switched off, which hides {what}; tick it in the NLA editor."
+    alone = next((track for track in obj.animation_data.nla_tracks if track.is_solo), None)
+    if alone is not None and strip not in list(alone.strips):
+        return f"The NLA track {alone.name!r} plays alone, which hides {what}; take its star off in the NLA editor."
     hidden = masking(obj, names)
     if not hidden:
         return None

@@ -10,7 +10,7 @@ import numpy as np
 from ...engine.contract.errors import MienError
 from .. import session, timing
 from ..animate import curves, nla
-from ..head.settings import active_head, with_uid
+from ..head.settings import Aim, active_head
 from ..jobs import EngineJob, possible
 from ..perform.operators import why_not
 from . import examples, line, settings, takes, zones
@@ -61,7 +61,7 @@ class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
 
     def begin(self, context):
         head = active_head(context)
-        self._head, self._name = head.session_uid, head.name
+        self._aim = Aim.at(head)
         self._fps = timing.frame_rate(context.scene)
         given = (self.start, self.end) if self.over == "FRAMES" else None
         self._start, self._end_frame = given or frames(context, head, self.over)
@@ -120,9 +120,7 @@ class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
         return self.text.strip(), {"text": self.text.strip()}
 
     def finish(self, context, reply):
-        obj = with_uid(self._head)
-        if obj is None:
-            raise MienError(f"The head {self._name!r} is no longer there, so its mood was dropped.")
+        obj = self._aim.get("its mood was")
         if not reply["keys"] and not reply["reading"]:
             raise MienError(self._nothing(reply))
         former = takes.overlapping(obj, self._start, self._end_frame) if self.former == "MUTE" else []
@@ -130,11 +128,11 @@ class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
         takes.mark(action, self._direction, reply, self._start, self._fps)
         if self.push_down and nla.masking(obj, set(reply["keys"])):
             nla.push_down(obj)
-        for strip in former:
-            strip.mute = True
+        for other in former:
+            other.mute = True
         fade = _FADE_SECONDS * self._fps if self.after == "FADE" else 0.0
-        nla.place_over(obj, action, self._start, self._end_frame, fade)
-        self._tell(obj, reply, len(former))
+        strip = nla.place_over(obj, action, self._start, self._end_frame, fade)
+        self._tell(obj, strip, reply, len(former))
         return {"FINISHED"}
 
     def _nothing(self, reply: dict[str, Any]) -> str:
@@ -148,13 +146,13 @@ class MIEN_OT_emotion(EngineJob, bpy.types.Operator):
         why = " ".join(reply["notes"]) or "Nothing in it moves the face."
         return f"{why} Nothing was changed; choose another source, or one that shows more."
 
-    def _tell(self, obj: bpy.types.Object, reply: dict[str, Any], muted: int) -> None:
+    def _tell(self, obj: bpy.types.Object, strip: bpy.types.NlaStrip, reply: dict[str, Any], muted: int) -> None:
         keys = sum(len(rows) for rows in reply["keys"].values())
         said = f"{obj.name}: {len(reply['reading'])} parts understood, {keys} keys on {len(reply['keys'])} channels"
         self.report({"INFO"}, said + (f"; muted {muted} former take{'s' * (muted > 1)}" if muted else ""))
         for note in reply["notes"]:
             self.report({"INFO"}, note)
-        hidden = nla.why_hidden(obj, set(reply["keys"]), "their mood")
+        hidden = nla.why_hidden(obj, strip, set(reply["keys"]), "their mood")
         if hidden:
             self.report({"WARNING"}, hidden)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
+
+from ...engine.contract.errors import MienError
 
 
 def _switched(self: MienHead, context: bpy.types.Context) -> None:
@@ -56,6 +59,32 @@ def why_no_head(context: bpy.types.Context) -> str | None:
 def with_uid(uid: int, among: Iterable[bpy.types.ID] | None = None) -> bpy.types.ID | None:
     """The object, or other data, that had that `session_uid`, whatever it is called by now; None where it is gone."""
     return next((found for found in (bpy.data.objects if among is None else among) if found.session_uid == uid), None)
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The head that a job works for, found again when it is done, whatever it is called by then."""
+
+    uid: int
+    name: str
+
+    @classmethod
+    def at(cls, obj: bpy.types.Object) -> Aim:
+        return cls(obj.session_uid, obj.name)
+
+    def find(self) -> bpy.types.Object | None:
+        return with_uid(self.uid)
+
+    def get(self, work: str) -> bpy.types.Object:
+        """The head.
+
+        Raises:
+            MienError: It is gone, and `work`, such as "its speech was", with it.
+        """
+        obj = self.find()
+        if obj is None:
+            raise MienError(f"The head {self.name!r} is no longer there, so {work} dropped.")
+        return obj
 
 
 def in_scene(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:

@@ -12,7 +12,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from ...engine.contract.errors import MienError
 from .. import session, timing
 from ..animate import curves, nla
-from ..head.settings import active_head, with_uid
+from ..head.settings import Aim, active_head
 from ..jobs import EngineJob, possible
 from . import sample
 from .operators import why_not
@@ -65,7 +65,7 @@ class MIEN_OT_import_capture(_Polled, EngineJob, ImportHelper, bpy.types.Operato
         return EngineJob.invoke(self, context, None)  # back from the file dialog: go on without blocking
 
     def begin(self, context):
-        self._head, self._head_name = active_head(context).session_uid, active_head(context).name
+        self._aim = Aim.at(active_head(context))
         path = Path(bpy.path.abspath(self.filepath)).resolve()
         if not path.is_file():
             raise MienError(f"{path} is not a file; choose a capture.")
@@ -74,9 +74,9 @@ class MIEN_OT_import_capture(_Polled, EngineJob, ImportHelper, bpy.types.Operato
         return session.running().request("clean", params, deadline_s=_SECONDS)
 
     def finish(self, context, reply):
-        obj = _target(self)
-        action = _place(obj, f"{obj.name} {self._name}"[:60], reply, float(self.frame), self._fps)
-        _told(self, obj, action, reply)
+        obj = self._aim.get("its curves were")
+        made = _place(obj, f"{obj.name} {self._name}"[:60], reply, float(self.frame), self._fps)
+        _told(self, obj, made, reply)
         return {"FINISHED"}
 
 
@@ -93,7 +93,7 @@ class MIEN_OT_clean_up(_Polled, EngineJob, bpy.types.Operator):
 
     def begin(self, context):
         obj = active_head(context)
-        self._head, self._head_name = obj.session_uid, obj.name
+        self._aim = Aim.at(obj)
         self._fps = timing.frame_rate(context.scene)
         self._source, found, frames = _source(obj, context.scene.frame_current)
         self._start = float(frames[0])
@@ -102,7 +102,7 @@ class MIEN_OT_clean_up(_Polled, EngineJob, bpy.types.Operator):
         return session.running().request("clean", params, deadline_s=_SECONDS)
 
     def finish(self, context, reply):
-        obj = _target(self)
+        obj = self._aim.get("its curves were")
         start = self._start
         if self._source is None:
             sample.mute_channels(obj)
@@ -111,8 +111,8 @@ class MIEN_OT_clean_up(_Polled, EngineJob, bpy.types.Operator):
             strip = _strip_named(obj, *self._source)
             start, name = strip.frame_start, strip.name
             strip.mute = True
-        action = _place(obj, f"{name} Clean"[:60], reply, start, self._fps)
-        _told(self, obj, action, reply)
+        made = _place(obj, f"{name} Clean"[:60], reply, start, self._fps)
+        _told(self, obj, made, reply)
         return {"FINISHED"}
 
 
@@ -158,13 +158,6 @@ class MIEN_OT_export_curves(_Polled, EngineJob, ExportHelper, bpy.types.Operator
         return {"FINISHED"}
 
 
-def _target(job: MIEN_OT_import_capture | MIEN_OT_clean_up) -> bpy.types.Object:
-    obj = with_uid(job._head)
-    if obj is None:
-        raise MienError(f"The head {job._head_name!r} is no longer there, so its curves were dropped.")
-    return obj
-
-
 def _source(obj: bpy.types.Object, frame: float) -> tuple[tuple[str, str] | None, dict, np.ndarray]:
     """(None for the active Action, else (track, strip); {channel: F-curve}; the Action's frames)."""
     data = obj.animation_data
@@ -202,23 +195,24 @@ def _strip_named(obj: bpy.types.Object, track: str, name: str) -> bpy.types.NlaS
     return strip
 
 
-def _place(obj: bpy.types.Object, name: str, reply: dict[str, Any], start: float, fps: float) -> bpy.types.Action:
-    """A new Action with the reply's keys on the track "Capture"."""
+def _place(obj: bpy.types.Object, name: str, reply: dict[str, Any], start: float, fps: float) -> bpy.types.NlaStrip:
+    """A strip of a new Action with the reply's keys, on the track "Capture"."""
     if not reply["keys"]:
         raise MienError("Nothing moves in it, so there is nothing to key; check that it is a capture of a face.")
     action = curves.new_action(name, reply["keys"], start, fps)
     end = max(start + reply["duration"] * fps, start + 1.0)
-    nla.place(obj, action, start, end, CAPTURE)
-    return action
+    return nla.place(obj, action, start, end, CAPTURE)
 
 
-def _told(operator: bpy.types.Operator, obj: bpy.types.Object, action: bpy.types.Action, reply: dict[str, Any]) -> None:
+def _told(
+    operator: bpy.types.Operator, obj: bpy.types.Object, strip: bpy.types.NlaStrip, reply: dict[str, Any]
+) -> None:
     before, after = reply["jerk"]
     share = f", jerk {after / before:.0%} of before" if before > 0 and after < before else ""
-    operator.report({"INFO"}, f"{action.name}: {reply['duration']:.1f} s, {len(reply['keys'])} channels{share}")
+    operator.report({"INFO"}, f"{strip.action.name}: {reply['duration']:.1f} s, {len(reply['keys'])} channels{share}")
     for note in reply["notes"]:
         operator.report({"INFO"}, note)
-    hidden = nla.why_hidden(obj, set(reply["keys"]), "them")
+    hidden = nla.why_hidden(obj, strip, set(reply["keys"]), "them")
     if hidden:
         operator.report({"WARNING"}, hidden)
 

@@ -12,7 +12,7 @@ import bpy
 from ...engine.contract.errors import MienError
 from .. import compat, session, timing
 from ..animate import curves, nla
-from ..head.settings import active_head, why_no_head, with_uid
+from ..head.settings import Aim, active_head, why_no_head, with_uid
 from ..jobs import EngineJob, possible
 from . import rough, settings, sounds
 
@@ -62,9 +62,8 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
         return possible(cls, why_not(context))
 
     def begin(self, context):
-        head = active_head(context)
-        self._head, self._scene = head.session_uid, context.scene.session_uid
-        self._name, self._sequencer = head.name, compat.sequencer_scene(context).session_uid
+        self._aim, self._scene = Aim.at(active_head(context)), context.scene.session_uid
+        self._sequencer = compat.sequencer_scene(context).session_uid
         self._temporary: Path | None = None
         self._start = float(self.frame)
         self._fps = timing.frame_rate(context.scene)
@@ -100,15 +99,12 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
         return {"audio": str(self._sound), **words}
 
     def show_preview(self, context, content):
-        obj = with_uid(self._head)
+        obj = self._aim.find()
         if obj is not None:
             rough.show(type(self).bl_idname, obj, content, self._start)
 
     def finish(self, context, reply):
-        obj = with_uid(self._head)
-        scene = with_uid(self._scene, bpy.data.scenes)
-        if scene is None or obj is None:
-            raise MienError(f"The head {self._name!r} is no longer there, so its speech was dropped.")
+        obj, scene = self._aim.get("its speech was"), with_uid(self._scene, bpy.data.scenes)
         if "audio" in reply:
             self._sound = sounds.keep(Path(reply["audio"]))
         end = self._start + reply["duration"] * self._fps
@@ -121,10 +117,10 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
             nla.push_down(obj)
         for former in nla.strips_named(obj, nla.SPEECH):  # else what it alone has keys for would show below
             former.mute |= self._start <= former.frame_start and former.frame_end <= end
-        nla.place(obj, action, self._start, end, nla.SPEECH)
+        strip = nla.place(obj, action, self._start, end, nla.SPEECH)
         if self.add_sound and self._sound is not None:
             self._add_sound(obj, end)
-        if self.set_range:
+        if self.set_range and scene is not None:
             scene.frame_start, scene.frame_end = round(self._start), max(round(end), round(self._start) + 1)
         keys = sum(len(rows) for rows in reply["keys"].values())
         self.report(
@@ -132,7 +128,7 @@ class MIEN_OT_speak(EngineJob, bpy.types.Operator):
         )
         for note in reply["notes"]:
             self.report({"INFO"}, note)
-        hidden = nla.why_hidden(obj, set(reply["keys"]), "their speech")
+        hidden = nla.why_hidden(obj, strip, set(reply["keys"]), "their speech")
         if hidden:
             self.report({"WARNING"}, hidden)
         return {"FINISHED"}

@@ -18,7 +18,7 @@ from .. import compat, session, timing
 from ..animate import curves, nla
 from ..emotion import line
 from ..head import channels
-from ..head.settings import active_head, with_uid
+from ..head.settings import Aim, active_head
 from ..jobs import EngineJob, possible
 from . import locks, operators, rough, sample, sounds
 
@@ -65,7 +65,7 @@ class MIEN_OT_regenerate(EngineJob, bpy.types.Operator):
 
     def begin(self, context):
         obj, scene = active_head(context), context.scene
-        self._head, self._temporary = obj.session_uid, None
+        self._aim, self._temporary = Aim.at(obj), None
         strip = line.speech_strip(obj, scene.frame_current)
         action = strip.action
         self._strip, self._action = strip.name, action.name
@@ -87,19 +87,19 @@ class MIEN_OT_regenerate(EngineJob, bpy.types.Operator):
         """Rough curves know of no locks, so they leave out what is locked."""
         former = self._former()
         if former is not None:
-            obj = with_uid(self._head)
+            obj = self._aim.find()
             rough.show(type(self).bl_idname, obj, content, self._start, self._kept.spans, former)
 
     def _former(self) -> bpy.types.NlaStrip | None:
         """The strip of the take that another one is made of, where it is still there."""
-        obj = with_uid(self._head)
+        obj = self._aim.find()
         strips = nla.strips_named(obj, nla.SPEECH) if obj is not None else ()
         return next((strip for strip in strips if strip.name == self._strip), None)
 
     def finish(self, context, reply):
-        obj, old = with_uid(self._head), bpy.data.actions.get(self._action)
+        obj, old = self._aim.get("the new take was"), bpy.data.actions.get(self._action)
         former = self._former()
-        if obj is None or old is None or former is None:
+        if old is None or former is None:
             raise MienError(f"The speech {self._strip!r} is no longer there, so the new take was dropped.")
         action = curves.new_action(f"{obj.name} Take {self._request['seed']}", reply["keys"], self._start, self._fps)
         _restore(action, self._kept)
@@ -109,8 +109,8 @@ class MIEN_OT_regenerate(EngineJob, bpy.types.Operator):
             action[name] = old.get(name, "")
         action["mien_take"] = self._request["seed"]
         strip = nla.place(obj, action, former.frame_start, former.frame_end, nla.SPEECH)
-        strip.action_frame_start, strip.action_frame_end = former.action_frame_start, former.action_frame_end
-        strip.scale, strip.extrapolation = former.scale, former.extrapolation
+        nla.lie_as(strip, former)
+        nla.mix_as(strip, former)
         former.mute = True
         count = sum(len(rows) for rows in self._kept.keys.values())
         self.report(

@@ -63,8 +63,7 @@ def show(
         nla.place_preview(obj, action, start, end)
         return
     strip = nla.place_preview(obj, action, like.frame_start, like.frame_end)
-    strip.action_frame_start, strip.action_frame_end = like.action_frame_start, like.action_frame_end
-    strip.scale, strip.extrapolation = like.scale, like.extrapolation
+    nla.lie_as(strip, like)  # not mixed in as that is, on top of which it would be added
 
 
 def _rows(rough: curve_files.Curves, column: int) -> list[curves.Row]:

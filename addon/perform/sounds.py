@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import tempfile
@@ -43,7 +44,7 @@ def write_strip(strip: bpy.types.Strip, depsgraph: bpy.types.Depsgraph, fps: flo
     Works for packed sound too, since Blender reads it.
 
     Raises:
-        MienError: Blender can't read the sound, or the trimmed strip is silent for want of length.
+        MienError: Blender can't read the sound, the trimmed strip is silent for want of length, or the disk is full.
     """
     first, last, content = compat.strip_frames(strip)
     try:
@@ -55,18 +56,46 @@ def write_strip(strip: bpy.types.Strip, depsgraph: bpy.types.Depsgraph, fps: flo
         ) from None
     # rechannel(1) would add the channels up and could clip.
     mono = samples.reshape(len(samples), -1).mean(1)
-    start = round((first - content) / fps * RATE)
-    part = mono[max(start, 0) : max(round((last - content) / fps * RATE), 0)]
-    if not len(part):
+    speed = _speed(strip, len(mono) / RATE * fps)
+    start = ((first - content) / fps * speed - strip.sound_offset) * RATE
+    there = start + np.arange(round((last - first) / fps * RATE)) * speed  # where in the sound each sample lies
+    part = np.interp(there[there < len(mono)], np.arange(len(mono)), mono, left=0.0) if len(mono) else mono
+    if not len(part) or there[len(part) - 1] < 0:
         raise MienError(f"The strip {strip.name!r} plays nothing; move its handles.")
     folder = Path(tempfile.mkdtemp(prefix="mien-"))
     path = folder / "strip.wav"
-    with wave.open(str(path), "wb") as file:
+    try:
+        path.write_bytes(_wav(part))
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise MienError(f"The sound can't be written to {path}: {error.strerror or error}.") from None
+    return path
+
+
+def _wav(samples: np.ndarray) -> bytes:
+    """A mono WAV file's content."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
-        file.writeframes((np.clip(part, -1, 1) * 32767).astype("<i2").tobytes())
-    return path
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return content.getvalue()
+
+
+def _speed(strip: bpy.types.Strip, length: float) -> float:
+    """How much faster a strip plays than its sound, which lasts `length` frames.
+
+    Raises:
+        MienError: Parts of it differ, which Blender doesn't tell by how much.
+    """
+    keys = sorted(key.timeline_frame for key in strip.retiming_keys)
+    if len(keys) > 2:
+        raise MienError(
+            f"The strip {strip.name!r} is retimed in parts, which Mien can't follow; "
+            "render it by Render › Render Audio and use that file."
+        )
+    return length / (keys[1] - keys[0]) if len(keys) == 2 and keys[1] > keys[0] else 1.0
 
 
 def find(recorded: str) -> Path | None:

@@ -13,7 +13,7 @@ import numpy as np
 from ...engine.contract.errors import MienError
 from .. import compat, session, timing
 from ..emotion import line
-from ..head.settings import active_head, with_uid
+from ..head.settings import Aim, active_head, with_uid
 from ..jobs import EngineJob, possible
 from . import sample, sounds
 from .operators import why_not
@@ -92,7 +92,7 @@ class MIEN_OT_check_sync(EngineJob, bpy.types.Operator):
 
     def begin(self, context):
         obj, scene = active_head(context), context.scene
-        self._head, self._scene, self._name = obj.session_uid, scene.session_uid, obj.name
+        self._aim, self._scene = Aim.at(obj), scene.session_uid
         self._fps = timing.frame_rate(scene)
         self._sound = heard(context, obj)
         if self._sound.frames / self._fps > _LONGEST:
@@ -106,17 +106,15 @@ class MIEN_OT_check_sync(EngineJob, bpy.types.Operator):
         )
 
     def finish(self, context, reply):
-        obj = with_uid(self._head)
-        scene = with_uid(self._scene, bpy.data.scenes)
-        if scene is None or obj is None:
-            raise MienError(f"The head {self._name!r} is no longer there, so its score was dropped.")
-        clear(scene)
+        obj, scene = self._aim.get("its score was"), with_uid(self._scene, bpy.data.scenes)
         worst = [
             [self._sound.start + begin * self._fps, self._sound.start + end * self._fps, score]
             for begin, end, score in reply["worst"]
         ]
-        for begin, _, score in worst:
-            scene.timeline_markers.new(f"{MARKER} {score:.2f}", frame=round(begin))
+        if scene is not None:
+            clear(scene)
+            for begin, _, score in worst:
+                scene.timeline_markers.new(f"{MARKER} {score:.2f}", frame=round(begin))
         kept = {name: reply[name] for name in ("score", "confidence", "distance", "offset")}
         obj["mien_sync"] = json.dumps({**kept, "worst": worst})
         self.report({"INFO"}, sentence(reply["score"], reply["offset"], self._fps))

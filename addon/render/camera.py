@@ -200,7 +200,7 @@ def of_scene(
     if camera.data.type == "PERSP" and camera.data.dof.use_dof:
         view = replace(view, aperture=_aperture(camera.data), focus=_focus(camera, depsgraph))
     if cropped:
-        view = replace(view, crop=border(render, width, height))
+        view = replace(view, crop=border(scene.render if scene.render.use_border else render, width, height))
     return view
 
 

@@ -133,10 +133,15 @@ def set_up(scene: bpy.types.Scene) -> bpy.types.Node:
     _use_mist(scene, layer)
     layer.update_render_passes()
     tree = _own_tree(scene)
-    existing = next(
+    existing = _over(tree)
+    return _mend(tree, existing, scene, heads) if existing else _insert(tree, scene, heads)
+
+
+def _over(tree: bpy.types.NodeTree) -> bpy.types.Node | None:
+    """The node that lays heads over the picture, where there is one."""
+    return next(
         (n for n in tree.nodes if n.type == "GROUP" and n.node_tree and n.node_tree.get("mien_depth_over")), None
     )
-    return _mend(tree, existing, scene, heads) if existing else _insert(tree, scene, heads)
 
 
 def _own_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
@@ -366,9 +371,21 @@ class MIEN_OT_setup_compositor(bpy.types.Operator):
 
 
 def sync_all() -> None:
-    """Bring every scene of heads up to date."""
+    """Bring every scene of heads up to date, and give copied scenes their own."""
+    for copy in [scene for scene in bpy.data.scenes if _shows_anothers_heads(scene)]:
+        set_up(copy)
     for made in _scenes_of_heads():
         sync(made)
+
+
+def _shows_anothers_heads(scene: bpy.types.Scene) -> bool:
+    """Whether it is a copy of a scene that was set up: it has heads, and nodes that show the first scene's."""
+    tree = compat.compositor_tree(scene) if scene.library is None and scene.render.engine != ENGINE else None
+    over = _over(tree) if tree is not None and heads_scene(scene) is None and any(in_scene(scene)) else None
+    if over is None:
+        return False
+    shown = [node.scene for node in _before(over.inputs["Heads"]) if node.type == "R_LAYERS" and node.scene]
+    return any(made.mien.follows not in (None, scene) for made in shown)
 
 
 def _scenes_of_heads() -> list[bpy.types.Scene]:

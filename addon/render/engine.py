@@ -54,10 +54,11 @@ class MienRenderEngine(bpy.types.RenderEngine):
         except Cancelled:
             pass
         except MienError as error:
-            _fail(self, str(error))
+            _fail(self, depsgraph.scene, str(error))
         except BaseException as error:
             traceback.print_exc()
-            _fail(self, f"Mien could not render: {type(error).__name__}: {error}. The console has the details.")
+            what = f"{type(error).__name__}: {error}"
+            _fail(self, depsgraph.scene, f"Mien could not render: {what}. The console has the details.")
             if not isinstance(error, Exception):
                 raise
         finally:
@@ -70,27 +71,30 @@ class MienRenderEngine(bpy.types.RenderEngine):
         viewport.draw_rendered(self, context, depsgraph)
 
 
-def _fail(engine: bpy.types.RenderEngine, sentence: str) -> None:
+def _fail(engine: bpy.types.RenderEngine, failed: bpy.types.Scene, sentence: str) -> None:
     """Both are needed: the report makes the operator raise, the error stops an animation (blender-facts)."""
     engine.report({"ERROR"}, sentence)
     engine.error_set(sentence)
+    if failed.mien.follows is not None:  # of what the compositor has rendered, Blender shows neither
+        session.say(f"The picture lacks its heads. {sentence}")
 
 
 class Times:
     """Goes to other (sub)frames and back. The depsgraph is the one that the engine was given.
 
     Attributes:
-        start: The frame that is rendered. Blender takes a scene of heads to the whole frame only; what it follows may
-            stand at a fraction.
+        start: The frame that is rendered. For another's compositor Blender takes a scene to the whole frame only,
+            while that other may stand at a fraction.
         cropped: Whether the border's part of the picture is all that Blender wants.
     """
 
     def __init__(self, engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> None:
         self.engine = engine
         self.depsgraph = depsgraph
-        self.start = timing.now(camera.leader(depsgraph.scene))
+        own, leader = depsgraph.scene, camera.leader(depsgraph.scene)
+        self.start = timing.now(leader if leader.frame_current == own.frame_current else own)
         self.cropped = False
-        self._home = self._now = timing.now(depsgraph.scene)
+        self._home = self._now = timing.now(own)
         self._seen: dict[tuple[float, str], Moment] = {}
 
     def go(self, time: float) -> None:

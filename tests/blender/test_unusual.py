@@ -1,5 +1,7 @@
 """Unusual but ordinary: what artists do to files, names, tracks and nodes, and what becomes of Mien's work."""
 
+import errno
+import os
 import shutil
 import wave
 from pathlib import Path
@@ -136,6 +138,93 @@ def test_another_frame_rate_leaves_a_trimmed_strips_sound(blender, tmp_path):
     assert durations == pytest.approx([1.0, 1.0], abs=0.05)
 
 
+def speech_strip(blender, folder):
+    blender.add_head()
+    assert blender.bpy.ops.mien.speak(audio=str(buzz(folder / "line.wav"))) == {"FINISHED"}
+    return strips(blender.bpy.context.object)[0][1]
+
+
+def test_another_take_lies_as_the_former_did(blender, tmp_path):
+    """Moved, stretched, faded, mixed in another way, at half its influence."""
+    former = speech_strip(blender, tmp_path)
+    former.scale, former.frame_start_ui = 2.0, 50.0
+    former.use_auto_blend, former.blend_in, former.blend_out, former.blend_type = False, 4.0, 6.0, "COMBINE"
+    former.use_animated_influence, former.influence = True, 0.5
+    blender.scene.frame_set(60)
+    assert blender.bpy.ops.mien.regenerate() == {"FINISHED"}
+    take = strips(blender.bpy.context.object)[1][1]
+    kept = "scale frame_start frame_end action_frame_start action_frame_end blend_in blend_out blend_type influence"
+    assert [getattr(take, name) for name in kept.split()] == [getattr(former, name) for name in kept.split()]
+    assert take.use_animated_influence and former.mute and not take.mute
+
+
+def test_a_muted_track_takes_no_new_performance(blender, tmp_path):
+    former = speech_strip(blender, tmp_path)
+    head = blender.bpy.context.object
+    head.animation_data.nla_tracks["Speech"].mute = True
+    assert blender.bpy.ops.mien.speak(audio=str(tmp_path / "line.wav"), frame=100) == {"FINISHED"}
+    assert [(name, strip == former) for name, strip in strips(head)] == [("Speech", True), ("Speech 2", False)]
+
+
+@pytest.mark.parametrize("how, said", [("off", "is switched off, which hides"), ("solo", "'Walk' plays alone")])
+def test_what_hides_a_new_performance_is_said(blender, tmp_path, capfd, how, said):
+    head = blender.add_head()
+    data = head.animation_data_create()
+    data.nla_tracks.new().name = "Walk"
+    data.use_nla, data.nla_tracks["Walk"].is_solo = how != "off", how == "solo"
+    assert blender.bpy.ops.mien.speak(audio=str(buzz(tmp_path / "line.wav"))) == {"FINISHED"}
+    assert said in capfd.readouterr().out
+
+
+# ── strips of the sequencer ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def sound_strip(blender, tmp_path):
+    """A strip at frame 1, at 24 a second, of a sound that is quiet for a second and loud for another."""
+    quiet, path = buzz(tmp_path / "line.wav", 2.0), tmp_path / "step.wav"
+    with wave.open(str(quiet)) as file:
+        sound = np.frombuffer(file.readframes(32000), "<i2") * np.repeat([0.1, 1.0], 16000)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1), file.setsampwidth(2), file.setframerate(16000)
+        file.writeframes(sound.astype("<i2").tobytes())
+    blender.scene.render.fps = 24
+    return blender.scene.sequence_editor_create().strips.new_sound(
+        name="Line", filepath=str(path), channel=1, frame_start=1
+    )
+
+
+def loudness(blender, strip):
+    """The greatest level in each quarter of a second of what a strip plays, as the engine is given it."""
+    blender.bpy.context.view_layer.update()
+    graph = blender.bpy.context.evaluated_depsgraph_get()
+    path = blender.module("perform.sounds").write_strip(strip, graph, 24.0)
+    with wave.open(str(path)) as file:
+        sound = np.abs(np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767)
+    shutil.rmtree(path.parent)
+    return (np.array([part.max() for part in np.split(sound, range(4000, len(sound), 4000))]) * 10).round() / 10
+
+
+def test_a_sound_moved_within_its_strip_is_heard_there(blender, sound_strip):
+    loud = loudness(blender, sound_strip)[-1]
+    sound_strip.sound_offset = 0.5  # as Blender's own mixdown has it, here and below
+    assert loudness(blender, sound_strip) == pytest.approx([0, 0, 0.1, 0.1, 0.1, 0.1, loud, loud], abs=0.1)
+    sound_strip.sound_offset = -0.5
+    assert loudness(blender, sound_strip) == pytest.approx([0.1, 0.1, loud, loud, loud, loud], abs=0.1)
+
+
+def test_a_sound_at_twice_the_speed_is_heard_so(blender, sound_strip):
+    if not blender.module("compat").BLENDER_5:
+        pytest.skip("Blender 4.5 makes retiming keys in its window only")
+    loud = loudness(blender, sound_strip)[-1]
+    sound_strip.retiming_keys.add(timeline_frame=1)
+    sound_strip.retiming_keys[-1].timeline_frame = 25
+    assert loudness(blender, sound_strip) == pytest.approx([0.1, 0.1, loud, loud], abs=0.1)
+    sound_strip.retiming_keys.add(timeline_frame=10)
+    with pytest.raises(blender.contract("errors").MienError, match="retimed in parts"):
+        loudness(blender, sound_strip)
+
+
 # ── files that move ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -171,6 +260,26 @@ def test_a_packed_sound_needs_no_file(blender, tmp_path):
     bpy.data.sounds["line.wav"].unpack(method="REMOVE")
     with pytest.raises(RuntimeError, match=r"line\.wav is gone; put it back"):
         bpy.ops.mien.regenerate()
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_temporary_folder_that_takes_nothing_is_named(blender, sound_strip, tmp_path, monkeypatch, full):
+    """It is gone, or its disk is full: one sentence, and nothing half-written stays."""
+    head, folder = blender.add_head(), tmp_path / "temporary"
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    if full:
+        folder.mkdir()
+
+        def refuse(path, content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(RuntimeError, match=r"temporary.*") as error:
+        blender.bpy.ops.mien.speak(source="STRIP", strip="Line")
+    said = os.strerror(errno.ENOSPC if full else errno.ENOENT)
+    assert said in str(error.value) and "Traceback" not in str(error.value)
+    assert head.animation_data is None or not strips(head)
+    assert not folder.exists() or not list(folder.iterdir())
 
 
 # ── compositing ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -235,6 +344,22 @@ def test_a_copied_scene_shows_its_own_heads(composited, how):
     bpy.ops.scene.new(type=how)
     copy = bpy.context.scene
     assert copy != first and bpy.ops.mien.setup_compositor() == {"FINISHED"}
+    assert_own_heads(blender, first, before, copy)
+
+
+@pytest.mark.parametrize("how", ["FULL_COPY", "LINK_COPY"])
+def test_in_a_window_a_copied_scene_is_set_up_by_itself(composited, how):
+    blender, bpy, first = composited, composited.bpy, composited.scene
+    before, compositor = shown(blender, first), blender.module("render.compositor")
+    bpy.ops.scene.new(type=how)
+    compositor.sync_all()  # what the window's timer calls
+    assert_own_heads(blender, first, before, bpy.context.scene)
+    count = len(bpy.data.scenes)
+    compositor.sync_all()
+    assert len(bpy.data.scenes) == count == 4
+
+
+def assert_own_heads(blender, first, before, copy):
     heads = blender.module("render.compositor").heads_scene(copy)
     assert heads != before["Heads"] and heads.mien.follows == copy
     assert shown(blender, copy) == {"Heads": heads, "Heads Depth": heads, "Background": copy, "Background Depth": copy}
@@ -338,6 +463,18 @@ def test_an_animation_cuts_between_cameras_for_composited_heads_too(over_nothing
         film[engine] = [next(iter(exr.read(tmp_path / f"{engine}_{frame:04d}.exr").values())) for frame in (10, 14)]
     assert np.abs(film["MIEN"][0] - film["MIEN"][1]).max() > 0.1
     assert np.abs(np.subtract(film["MIEN"], film["CYCLES"])).max() < 1e-3
+
+
+def test_the_scene_of_heads_renders_alone_at_its_own_frame(over_nothing, tmp_path):
+    blender, scene = over_nothing, over_nothing.scene
+    heads = blender.module("render.compositor").heads_scene(scene)
+    scene.frame_set(15)
+    expected = picture(blender, tmp_path, "MIEN")[""]
+    scene.frame_set(2, subframe=0.5)
+    blender.bpy.context.window.scene = blender.scene = heads  # else Blender renders it at the first scene's frame
+    heads.frame_set(15)
+    alone = blender.render(tmp_path)["Combined"][..., :3]
+    assert np.abs(alone - expected).max() < 1e-3
 
 
 def test_multi_view_shows_every_camera_its_composited_heads(over_nothing, tmp_path):
