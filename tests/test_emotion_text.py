@@ -10,6 +10,7 @@ from engine.contract.channels import NAMES
 from engine.emotion.clauses import clauses
 from engine.emotion.command import from_text
 from engine.emotion.notation import normal
+from engine.emotion.tables import data
 from engine.emotion.text import Spoken
 from engine.emotion.words import tags
 
@@ -650,3 +651,12 @@ def test_from_one_word_of_the_line_to_another(text):
     words = [Spoken("no", 0.5, 0.8), Spoken("now", 1.2, 1.8), Spoken("stop", 2.3, 2.8), Spoken("go", 2.8, 3.3)]
     assert begins(text, "AU34 Puff.L", words=words, duration=5.0) == pytest.approx(0.5, abs=0.45)
     assert ends(text, "AU34 Puff.L", words=words, duration=5.0) == pytest.approx(2.8, abs=0.45)
+
+
+@pytest.mark.parametrize("verb", sorted(data("actions")["verbs"]))
+def test_what_one_part_does_may_not_be_done_by_the_next(verb):
+    parts, said = data("actions")["parts"].values(), data("actions")["verbs"][verb].split(", ")[0]
+    names = {part["words"].split(", ")[0]: part["verbs"] for part in parts}
+    one = next((name for name, verbs in names.items() if verb in verbs), "eyes")
+    for other in names:  # "heavy lids, and the gaze": no gaze is heavy
+        assert clauses(tags(normal(f"the {one} {said}, and the {other}")), [])

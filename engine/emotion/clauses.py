@@ -917,8 +917,8 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
                 chosen = [verb for verb in chosen if verb not in ("away", "dart", "turn")] + [side]
         bare = not (chosen or verbs or clause.heads or clause.relax or clause.stop) and "" not in known
         again = clause.leads & {"and", "cut"} or clause.again or name == memory.part
-        if bare and again and memory.verbs and not negations and _fits(name, memory.verbs[0]):
-            chosen = [memory.verbs[0]]  # "raise the brows and the chin", "left brow up, right brow a little"
+        if bare and again and memory.verbs and not negations:
+            chosen = _same_again(name, memory.verbs[0])  # "raise the brows and the chin"
         if "" in known and not chosen:
             chosen = [""]
         if name == "eyes" and chosen and set(chosen) <= set(table["gaze"]["verbs"]):
@@ -955,6 +955,14 @@ def _read_moves(clause: Clause, parts, verbs, sides, negations, memory: Memory, 
             not clause.relax and not clause.stop and all(head.kind == "part" and not head.kept for head in clause.heads)
         )
         memory.pending = (sides[0][1] if sides else "") if waits else None
+
+
+def _same_again(name: str, verb: str) -> list[str]:
+    """What a part named without a verb does of the movement before it: the same, or what comes nearest to it. Looking
+    is a movement of its own: "heavy lids, and he looks over there"."""
+    known = data("actions")["parts"][name]["verbs"]
+    near = verb if name == "gaze" else verb_of(name, verb)
+    return [near] if near in known else []
 
 
 def _grade(clause: Clause, name: str, chosen: list[str]) -> float:
