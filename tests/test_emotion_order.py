@@ -184,6 +184,37 @@ WHOLE = [
     ('smiles when he says "really" but not when he says "never"', "12@1 12#1.6"),
 ]  # fmt: skip
 
+#: The same, with times and turns that need movements of their own.
+WHOLE += [
+    ("puffs the cheeks at 1 s, lets the air out at 3 s", "34@1 34#3"),
+    ("cheeks puffed, lets the air go at 2.5 s", "34#2.5"),
+    ("cheeks puffed; blows the breath out at 2 s", "34#2"),
+    ("ends on nothing: joy up to 1.5 s, anger up to 3 s, then a blank face", "12#1.5 23@1.5 23#3"),
+    ("ending in tears: pride until 1 s, fear until 2 s, then sadness", "20@1 20#2 15@2"),
+    ("finishes on a smile: anger until 1.5 s, then a smile", "23#1.5 12@1.5"),
+    ("slight fear at first, more and more, until she is crying", "20<15"),
+    ("a small frown, deeper and deeper until he laughs", "4<12"),
+    ("eyes closed, from 1 s to 3 s, while the brows stay still", "43@1 43#3"),
+    ("lips pressed, 2 s to 4 s, as the eyes narrow", "24@2 24#4"),
+    ("brows up, 1 s to 2 s, while she smiles", "2@1 2#2"),
+    ("nose wrinkled and brows down until 2 s, then a smile", "9#2 4#2 12@2"),
+    ("eyes wide and jaw open till 1.5 s", "5#1.5 26#1.5"), ("chin raised and lips pressed until 3 s", "17#3 24#3"),
+    ("brows up and cheeks puffed up to 2 s, then neutral", "2#2 34#2"),
+    ("he smiles and raises the brows until 2 s", "12#6 2#2"),  # what somebody does may go on
+    ("takes the insult without a flinch; at 2 s her lip curls", "10@2"),
+    ("he hears it without any reaction, then at 3 s he cries", "15@3"),
+    ("the eyebrows rise at 1 s and sink back down at 3 s", "2@1 2#3"),
+    ("at 1 s the brows go up, at 2 s they drop back down", "2@1 2#2"), ("one slow brow lift at 1 s", "2L@1 2R@1"),
+    ('brows go up on "really" and come back down on "want"', "2@1 2#3.2"),
+    ('the corners rise on "i" and drop back down on "never"', "12@0.3 12#2.5"),
+    ('not before "never" do the lips stretch', "20@2.5 20#6"), ('no smile, not until "want" she smiles', "12@3.2"),
+    ('as soon as he hears "never" he looks heartbroken', "15@2.5 15#6"),
+    ('delighted, but the moment she hears "really" she is afraid', "12#1 20@1 20#6"),
+    ('he smiles, but right after "really" the smile is gone and his brows go up', "12#1.6 2@1.6"),
+    ('a sneer on "really", after "never" the sneer is gone', "9@1"), ('a frown on the right after "really"', "4R@1.6"),
+    ('big gasp on "really" and hold that till the end', "26@1 26#6"),
+]  # fmt: skip
+
 
 def play(text: str) -> Face:
     understood = reader.understand(text, LINE if '"' in text else (), meaning=False)

@@ -760,7 +760,7 @@ def _read_ends(clause: Clause, negations: list[int]) -> None:
         clause.stop = clause.dies = False
     elif clause.stop and any("double_negation" in tag for tag in clause.tags):
         clause.stop = False
-    elif clause.stop and clause.leads & {"after", "after_this"} and clause.heads:
+    elif clause.stop and clause.leads & {"after", "after_this"} and clause.heads and "word" not in clause.tags[0]:
         clause.stop = clause.dies = False  # "once the anger fades": there was anger
         clause.gone = True
     elif clause.stop and not clause.dies:

@@ -381,6 +381,7 @@ def _beats(clauses: list[Clause], notes: list[str]) -> list[Beat]:
         clause.time = own = {**waiting, **own}
         waiting = {}
         _share_time(clause, clauses[:position], beats)
+        _share_end(clause, clauses[:position], beats)
         beat = _beat_for(clause, beats, wait)
         if wait and beat.start is None and beat.after is None and beat is beats[-1]:
             if any(other.orders for other in beats[:-1]):
@@ -519,6 +520,25 @@ def _share_time(clause: Clause, before: list[Clause], beats: list[Beat]) -> None
     beat = beats[-1]
     if beat.start is None and len(beat.orders) == len(first.heads):
         _start(beat, clause)
+
+
+def _share_end(clause: Clause, before: list[Clause], beats: list[Beat]) -> None:
+    """ "Brows down and lips tight until 2 s": what is there, joined by a bare "and", ends with it."""
+    first = before[-1] if before else None
+    if first is None or clause.leads != {"and"} or set(clause.time) != {"until"} or first.time or clause.stop:
+        return
+    there = all(head.kind in ("move", "act", "facs") and not head.negated for head in clause.heads + first.heads)
+    finite = any(_does(tag) for tag in clause.tags + first.tags)
+    same = first.sentence == clause.sentence and clause.heads and first.heads and "until" in clause.tags[-1]
+    if same and there and not finite and len(beats[-1].orders) >= len(first.heads):
+        for order in beats[-1].orders[-len(first.heads) :]:
+            order.until = order.until if order.until is not None else float(clause.time["until"])
+
+
+def _does(tag: Tag) -> bool:
+    """Said of somebody who does it: "raises", "smiles"; not "up", "pressed"."""
+    said = {"verb", "act", "emotion"} & set(tag.readings)
+    return bool(said) and _is_finite(tag.text) and not tag.text.endswith("ed")
 
 
 def _let_other_side_go(orders: list[Order], beats: list[Beat]) -> list[Order]:
@@ -1137,6 +1157,8 @@ def _timing(order: Order, clause: Clause) -> None:
     elif own.get("brief") and order.brief is None:
         order.brief = 0.8
         order.pace = 0.6
+    if "onwards" in own and order.kind == "state":
+        order.brief = None  # "a gasp, held to the end"
     if "times" in own:
         order.times = int(own["times"])
         order.brief = order.brief or 0.7

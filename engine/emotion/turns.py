@@ -168,9 +168,15 @@ WORDS_OF_THE_LINE = _rules(
     (r'\bafter (?:the )?word (?=")', "after "),
     # "with "okay""
     (r'\bwith (?="[^"]+"(?:[,.;]|$| and\b))', "on "),
-    (r'\b(?:at|on) ("[^"]+"),? (?:and |then )*(?:back )?(?:down|up|back|off|gone|away|over)(?: again)? (?:at|'
-     r'on|by) "([^"]+)"',
+    (r'\b(?:at|on) ("[^"]+"),? (?:and |then )*(?:(?:comes?|go(?:es)?|drops?|falls?|sinks?|lets?) (?=back ))?(?:back )?'
+     r'(?:down|up|back|off|gone|away|over)(?: again)? (?:at|on|by) "([^"]+)"',
      r'from \1 to "<\2"'),
+    # "not before "there" do the lips part"
+    (r'\bnot (?:until|till|before) (?:the word )?("[^"]+")', r"at \1 open-ended"),
+    # "as soon as he hears "married" he looks heartbroken": from then on
+    (r"\b(?:(?:the|that) (?:very )?(?:moment|second|instant|minute)|once|as soon as) (?:that )?"
+     r"(?:he|she|they) hears? (?:the words? |the line |the phrase )?(\"[^\"]+\")",
+     r"at \1 open-ended"),
     # "when she hears the word 'sorry'"
     (r"\b(?:(?:the|that) (?:very )?(?:moment|second|instant|minute)|as|when(?:ever)?|once|as soon as) (?:that "
      r")?(?:he|she|they|it|someone|somebody) (?:hears?|says?|reads?|utters?|speaks?|gets? to|reach(?:es)?) "
@@ -400,6 +406,13 @@ CHANGES = _rules(
 
 #: What is there first, and what follows it.
 ORDER = _rules(
+    # "ends on nothing: joy, anger, then a blank face": the details say it again
+    (r"{opening}(?:ends?|ending|finish(?:es|ing)?|closes|closing) (?:on|with|in) [^,.;:]{1,40}: "
+     r"(?=[^;]{0,160}?\b(?:then|finally|at the end)\b)", ""),
+    # "mild amusement, stronger and stronger, until she is laughing"
+    (r",? (?:([a-z]+er) and \1|more and more|ever [a-z]+er),? (?:un)?till? (?={person}\b)", ", then "),
+    # "brows raised, 1 s to 2 s, while the mouth stays closed": the time of what stands before it
+    (r"(?<=[a-z]), ((?:from |between )?{time} (?:to|and|until|-) {time}), (?=(?:while|whilst|as) )", r" \1, "),
     # "he frowns, two seconds later than the smile"
     (r"{phrase},? ({amount}|two seconds) (?:later|after) than {phrase}{end}", r"\3, \2 later \1"),
     (r"{phrase},? ({amount}|two seconds) (?:earlier|sooner) than {phrase}{end}", r"\1, \2 later \3"),
@@ -556,6 +569,8 @@ ENDS = _rules(
      r"up|fades?|leaves?|lets? "
      r"go|moves? again|returns?){end}",
      " open-ended"),
+    # "the brows drop back down"
+    (r"\b(?:comes?|goes|go|drops?|falls?|sinks?|slides?|settles?|floats?) (?=back down\b)", ""),
     # "down again at"
     (r"\b(?:comes? |goes? |drops? |falls? )?(?:down|back down) again\b", "back down"),
     # "that is gone by"
@@ -617,6 +632,9 @@ STILLNESS = _rules(
     (r"\b(?:no|without (?:any )?|zero) ((?:\w+ )?(?:brow|eyebrow|mouth|lip|eye|head|jaw|cheek|nose|face)) "
      r"(?:movement|motion|action|activity|involvement)\b",
      r"\1 motionless "),
+    # "takes it without a flicker"
+    (r",? without (?:so much as )?(?:a|any|the slightest) (?:flicker|twitch|flinch|tremor|reaction|sign of (?:feeling|"
+     r"emotion)|(?:hint|trace|flicker) of (?:feeling|emotion))\b", ", neutral"),
     # "without moving the"
     (r"\bwithout (?:ever )?(?:moving|using|involving|engaging) ", "without "),
     # "nothing before"
@@ -644,6 +662,8 @@ SIDES = _rules(
     # "on the right after that", "so does the right one"
     (r"\b(on|with) the (left|right) (?:after that|after it|from then on|afterwards|thereafter)\b", r"then \1 the \2"),
     (r"\bso (?:does|do|will|is) {the}(left|right|other)(?: one)?\b", r"the \1 one follows"),
+    # "a smirk on the right after 'tomorrow'": not "right after"
+    (r"\bon (?:the |his |her |their )right (?=after |before )", "on the right side "),
     # "both corners rise, the left a second ahead of the right"
     (r"\b(?:the )?(left|right)(?: one| side)?,? (?:{amount}|just|slightly|a bit|a little) (?:ahead of|before|"
      r"earlier than|"
@@ -690,7 +710,14 @@ WORDING = _rules(
     # "a micro frown"
     (r"\bmicro[- ](?!expression)(?=[a-z])", "micro-expression of a "),
     # "lets the air out"
-    (r"\b(?:lets?|blows?) (?:it|them) (?:all )?out\b(?= *(?:[.,;]|$|at\b|slowly))", "deflates"),
+    (r"\b(?:lets?|blows?) (?:(?:it|them) (?:all )?out|{the}(?:air|breath) (?:all )?(?:out|go|escape))\b"
+     r"(?= *(?:[.,;]|$|at\b|slowly))", "deflates"),
+    # "one quick brow raise": one raise, not one brow
+    (r"\bone ([a-z]+ (?:brow|eyebrow|lid|lip|nose|chin|cheek|head) (?:raise|lift|drop|twitch|wrinkle|scrunch|flash))\b",
+     r"a \1"),
+    # "sad eyes, yes. sad mouth, no."
+    (r"{opening}([^,.;?]{1,40})(?:\?|,) yes(?=[.,;!]|$)", r"\1"),
+    (r"(?<=[.;] )([^,.;?]{1,40}), no(?=[.;!]|$)", r"no \1"),
     # short forms
     (r"\bfwds?\b", "forward"), (r"\bw/o\b", "without"), (r"\bw/ ?(?=[a-z])", "with "), (r"\bthru\b", "through"),
     (r"\bb4\b", "before"),
