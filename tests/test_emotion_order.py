@@ -213,6 +213,9 @@ WHOLE += [
     ('he smiles, but right after "really" the smile is gone and his brows go up', "12#1.6 2@1.6"),
     ('a sneer on "really", after "never" the sneer is gone', "9@1"), ('a frown on the right after "really"', "4R@1.6"),
     ('big gasp on "really" and hold that till the end', "26@1 26#6"),
+    # A face that settles, some seconds after it came, is no slower to leave.
+    ("relief at the start; the eyes open at 2.5 s", "43#2.5"), ("fear; at 3 s joy", "20#3 12@3"),
+    ("afraid. At 2.6 s he relaxes.", "20#2.6"), ("grief at first; at 3 s the brows go up", "2@3"),
 ]  # fmt: skip
 
 

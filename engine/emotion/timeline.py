@@ -511,12 +511,14 @@ def _move(changes: list[_Change], times: np.ndarray) -> np.ndarray:
     size = len(slots())
     values, jumps = np.zeros((len(times), size)), np.zeros((len(times) + 1, size))
     before, last_start, last_end = np.zeros(size), np.full(size, -1e9), np.full(size, -1e9)
-    for change in changes:
+    for place, change in enumerate(changes):
         delta = change.target - before
         delay, duration = _steps(change, before)
         # Steps that begin in order and end in order keep the sum between the targets.
         start = np.maximum(np.maximum(change.time + delay, last_start), 0.0)
         end = np.maximum(start + duration, last_end)
+        if change.settling:  # what comes next need not wait until the face has settled
+            end = np.maximum(np.minimum(end, _next_change(changes[place:])), np.maximum(start + 0.3, last_end))
         for slot in np.flatnonzero(np.abs(delta) > 1e-9):
             first, last = np.searchsorted(times, (start[slot], end[slot]))
             phase = (times[first:last] - start[slot]) / (end[slot] - start[slot])
@@ -525,6 +527,15 @@ def _move(changes: list[_Change], times: np.ndarray) -> np.ndarray:
             last_start[slot], last_end[slot] = start[slot], end[slot]
         before = change.target
     return values + np.cumsum(jumps[:-1], axis=0)
+
+
+def _next_change(changes: list[_Change]) -> np.ndarray:
+    """[S] seconds at which each slot leaves the target of the first of these changes; infinite where it stays."""
+    now, *coming = changes
+    when = np.full(len(now.target), np.inf)
+    for change in reversed(coming):
+        when = np.where(np.abs(change.target - now.target) > 1e-9, change.time, when)
+    return when
 
 
 def _unevenness(amount: float, seed: int) -> np.ndarray:
