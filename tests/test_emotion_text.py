@@ -660,3 +660,12 @@ def test_what_one_part_does_may_not_be_done_by_the_next(verb):
     one = next((name for name, verbs in names.items() if verb in verbs), "eyes")
     for other in names:  # "heavy lids, and the gaze": no gaze is heavy
         assert clauses(tags(normal(f"the {one} {said}, and the {other}")), [])
+
+
+@pytest.mark.parametrize("text", ["while she says 'never'", "when he says 'I really want it'", 'she says "no"'])
+def test_saying_a_word_is_a_moment_and_no_feeling(text):
+    notes = from_text(text, None).notes
+    assert any("could not be placed" in note for note in notes)
+    assert not any("by its meaning" in note for note in notes)
+    assert all(np.abs(values).max() < 0.05 for values in play(text)[0].values())
+    assert top(f"smile {text}", "AU12 Lip Corner Puller.L") > 0.4

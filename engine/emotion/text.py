@@ -171,6 +171,8 @@ def _place_words(found: list[Tag], words: Sequence[Spoken], notes: list[str]) ->
         elif "quote" in tag and words:
             notes.append(f"The line has no word {tag.text}, so no time could be taken from it.")
         elif "quote" in tag and said:
+            if "unknown" in result[-1]:
+                result.pop()  # "While she says …" names a moment, not a feeling.
             notes.append(f"The line's words and their times are not given, so {tag.text} could not be placed.")
         elif "quote" in tag:
             inner = tags(" " + tag["quote"] + " ")
