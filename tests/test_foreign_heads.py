@@ -736,7 +736,7 @@ def test_a_gaussian_avatar_moves_with_the_artists_flame(tmp_path):
     assert head.figures["splats_left_out"] == 0
     off = np.linalg.norm(head["mesh.vertices"] - source["mesh.vertices"][used], axis=1)
     # It is placed by landmarks in the face; the back of the head is farther off than they are.
-    assert off.mean() < 1e-3 and off.max() < 2e-3
+    assert off.mean() < 0.7e-3 and off.max() < 1.7e-3
     before, after = Deformer(source), Deformer(head)
     for name in ("AU26 Jaw Drop", "AU12 Lip Corner Puller.L", "AU02 Outer Brow Raiser.R", "AU45 Blink.L"):
         values = channels.from_mapping({name: 1.0})
